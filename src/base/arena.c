@@ -1,0 +1,125 @@
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Blocks double from 16 KiB to 1 MiB, so a one-liner stays small and a large one needs few allocations. The address
+ * sanitizer sees an overrun only at the end of a heap block, so there every allocation is a block of its own. */
+#ifdef __SANITIZE_ADDRESS__
+enum { BLOCK_FIRST = 1, BLOCK_LARGEST = 1 };
+#else
+enum { BLOCK_FIRST = 16 << 10, BLOCK_LARGEST = 1 << 20 };
+#endif
+enum { ALIGNMENT = 16 };
+
+struct block {
+    struct block *previous;
+    size_t used, size;
+    _Alignas(ALIGNMENT) char bytes[];
+};
+
+struct arena {
+    struct block *last;
+    size_t used, next_size;
+};
+
+_Noreturn void arena_out_of_memory(size_t size) {
+    fprintf(stderr, "ERROR: out of memory: %zu bytes more were refused\n", size);
+    exit(1);
+}
+
+struct arena *arena_new(void) {
+    struct arena *arena = calloc(1, sizeof *arena);
+
+    if (!arena)
+        arena_out_of_memory(sizeof *arena);
+    arena->next_size = BLOCK_FIRST;
+    return arena;
+}
+
+void arena_free(struct arena *arena) {
+    if (!arena)
+        return;
+    for (struct block *block = arena->last; block;) {
+        struct block *previous = block->previous;
+        free(block);
+        block = previous;
+    }
+    free(arena);
+}
+
+static struct block *add_block(struct arena *arena, size_t least) {
+    size_t size = least > arena->next_size ? least : arena->next_size;
+    struct block *block = NULL;
+
+    if (size <= SIZE_MAX - sizeof *block)
+        block = calloc(1, sizeof *block + size);
+    if (!block)
+        arena_out_of_memory(size);
+    block->size = size;
+    block->previous = arena->last;
+    arena->last = block;
+    if (arena->next_size < BLOCK_LARGEST)
+        arena->next_size *= 2;
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+    struct block *block = arena->last;
+
+    if (size > SIZE_MAX - ALIGNMENT)
+        arena_out_of_memory(size);
+#ifndef __SANITIZE_ADDRESS__
+    size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+#endif
+    if (!block || block->size - block->used < size)
+        block = add_block(arena, size);
+    void *address = block->bytes + block->used;
+    block->used += size;
+    arena->used += size;
+    return address;
+}
+
+void *arena_memdup(struct arena *arena, const void *bytes, size_t size) {
+    void *copy = arena_alloc(arena, size);
+
+    if (size)
+        memcpy(copy, bytes, size);
+    return copy;
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t length) {
+    char *copy = arena_alloc(arena, length + 1);
+
+    if (length)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text) { return arena_strndup(arena, text, strlen(text)); }
+
+char *arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    char *text = arena_vprintf(arena, format, args);
+    va_end(args);
+    return text;
+}
+
+char *arena_vprintf(struct arena *arena, const char *format, va_list args) {
+    va_list again;
+
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (length < 0)
+        length = 0;
+    char *text = arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, args);
+    return text;
+}
+
+size_t arena_used(const struct arena *arena) { return arena->used; }

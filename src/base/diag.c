@@ -1,0 +1,157 @@
+#include "base/diag.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAB_WIDTH = 4 };
+
+void diag_init(struct diag_list *list, struct arena *arena, const struct source *source) {
+    *list = (struct diag_list){.arena = arena, .source = source};
+}
+
+static bool same_finding(const struct diag *a, const struct diag *b) {
+    bool placeless = a->loc.begin == 0 && a->loc.end == 0;
+
+    return a->level == b->level && a->loc.begin == b->loc.begin && a->loc.end == b->loc.end &&
+           strcmp(a->tag, b->tag) == 0 && (!placeless || strcmp(a->message, b->message) == 0);
+}
+
+static void add(struct diag_list *list, struct diag diag) {
+    for (uint32_t i = 0; i < list->items.count; i++) {
+        if (same_finding(&list->items.data[i], &diag)) {
+            list->latest = i;
+            return;
+        }
+    }
+    list->latest = list->items.count;
+    list->error_count += diag.level == DIAG_ERROR;
+    vec_push(list->arena, &list->items, diag);
+}
+
+void diag_error(struct diag_list *list, const char *tag, struct loc loc, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    const char *message = arena_vprintf(list->arena, format, args);
+    va_end(args);
+    add(list, (struct diag){DIAG_ERROR, tag, loc, message, NULL});
+}
+
+void diag_warning(struct diag_list *list, const char *tag, struct loc loc, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    const char *message = arena_vprintf(list->arena, format, args);
+    va_end(args);
+    add(list, (struct diag){DIAG_WARNING, tag, loc, message, NULL});
+}
+
+void diag_hint(struct diag_list *list, const char *format, ...) {
+    va_list args;
+
+    assert(list->latest < list->items.count);
+    va_start(args, format);
+    list->items.data[list->latest].hint = arena_vprintf(list->arena, format, args);
+    va_end(args);
+}
+
+void source_position(const struct source *source, uint32_t offset, uint32_t *line, uint32_t *column) {
+    if (offset > source->size)
+        offset = source->size;
+    *line = *column = 1;
+    for (uint32_t i = 0; i < offset; i++) {
+        (*column)++;
+        if (source->text[i] == '\n') {
+            (*line)++;
+            *column = 1;
+        }
+    }
+}
+
+/* The source line of `loc` and a ~~~~ under it; tabs become spaces so that the two stay aligned. */
+static void format_underlined(const struct source *source, struct loc loc, struct strbuf *out) {
+    uint32_t first = loc.begin, last = loc.begin;
+    struct strbuf marks = {0};
+
+    while (first > 0 && source->text[first - 1] != '\n')
+        first--;
+    while (last < source->size && source->text[last] != '\n')
+        last++;
+    uint32_t end = loc.end > loc.begin ? loc.end : loc.begin + 1;
+    for (uint32_t i = first; i < last || i < end; i++) {
+        char c = i < last ? source->text[i] : ' ';
+        size_t width = c == '\t' ? TAB_WIDTH : 1;
+        if (i < last)
+            strbuf_fill(out, c == '\t' ? ' ' : c, width);
+        if (i < end && (i < last || i == loc.begin))
+            strbuf_fill(&marks, i < loc.begin ? ' ' : '~', width);
+        else if (i >= last)
+            break;
+    }
+    strbuf_addf(out, "\n%s\n", strbuf_text(&marks));
+    strbuf_free(&marks);
+}
+
+static void format_place(const struct source *source, struct loc loc, struct strbuf *out) {
+    uint32_t line, column, end_line, end_column;
+
+    source_position(source, loc.begin, &line, &column);
+    source_position(source, loc.end, &end_line, &end_column);
+    if (end_line == line)
+        strbuf_addf(out, "%s:%u:%u-%u: ", source->name, line, column, end_column);
+    else
+        strbuf_addf(out, "%s:%u-%u: ", source->name, line, end_line);
+}
+
+void diag_format(const struct diag_list *list, const struct diag *diag, bool color, struct strbuf *out) {
+    static const struct {
+        const char *word, *color;
+    } levels[] = {[DIAG_ERROR] = {"ERROR: ", "\033[31m"}, [DIAG_WARNING] = {"WARNING: ", "\033[33m"}};
+    const char *reset = color ? "\033[0m" : "";
+    const struct source *source = list->source;
+    bool has_place = source && (diag->loc.begin || diag->loc.end) && diag->loc.begin <= source->size;
+
+    strbuf_addstr(out, color ? levels[diag->level].color : "");
+    if (has_place)
+        format_place(source, diag->loc, out);
+    strbuf_addf(out, "%s%s%s\n", levels[diag->level].word, diag->message, reset);
+    if (has_place)
+        format_underlined(source, diag->loc, out);
+    if (diag->hint)
+        strbuf_addf(out, "HINT: %s\n", diag->hint);
+}
+
+void diag_print_all(const struct diag_list *list, bool color, FILE *out) {
+    struct strbuf text = {0};
+
+    for (uint32_t i = 0; i < list->items.count; i++)
+        diag_format(list, &list->items.data[i], color, &text);
+    fputs(strbuf_text(&text), out);
+    strbuf_free(&text);
+}
+
+const char *diag_nearest(const char *wanted, const char *const *names, uint32_t count) {
+    unsigned best = (unsigned)(strlen(wanted) + 2) / 3; /* one slip for every three characters */
+    const char *nearest = NULL;
+
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned distance = str_distance(wanted, names[i], best);
+        if (distance < best || (distance == best && !nearest)) {
+            best = distance;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}
+
+_Noreturn void diag_bug(const char *file, int line, const char *format, ...) {
+    va_list args;
+
+    fprintf(stderr, "BUG: %s:%d: ", file, line);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nThis is a defect of tarsier itself; the program that was run is what is needed to repeat it.\n", stderr);
+    abort();
+}

@@ -1,0 +1,70 @@
+/* Diagnostics: what is wrong with the user's program, where, and what to write instead.
+ *
+ * Three kinds of failure are never mixed:
+ *   bug           assert/BUG(): our fault, ends at once with the place in our source
+ *   user error    diag_error(): position in the script, message, hint; the exit code follows from it
+ *   system error  errno and which operation on what (see diag_system)
+ *
+ * Each user error has a tag ("undefined-variable"): its name in docs and the name of its test in tests/lang/.
+ * Printed form (bpftrace's): NAME:LINE:COL-COL: ERROR: message, then the source line and a ~~~~ underline, then HINT:.
+ */
+#ifndef TARSIER_BASE_DIAG_H
+#define TARSIER_BASE_DIAG_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct source {
+    const char *name; /* file name; "stdin" for -e and - as bpftrace prints it */
+    const char *text;
+    uint32_t size;
+};
+
+/* Half-open byte range in the source text. {0,0} means "no place". */
+struct loc {
+    uint32_t begin, end;
+};
+
+enum diag_level { DIAG_ERROR, DIAG_WARNING };
+
+struct diag {
+    enum diag_level level;
+    const char *tag;
+    struct loc loc;
+    const char *message;
+    const char *hint; /* NULL or what to do */
+};
+
+struct diag_list {
+    struct arena *arena;
+    const struct source *source;
+    VEC(struct diag) items;
+    uint32_t error_count;
+    uint32_t latest; /* the item diag_hint() adds to */
+};
+
+void diag_init(struct diag_list *list, struct arena *arena, const struct source *source);
+/* Adds one finding; a second error with the same tag at the same place is dropped. */
+void diag_error(struct diag_list *list, const char *tag, struct loc loc, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void diag_warning(struct diag_list *list, const char *tag, struct loc loc, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Adds the hint to the latest finding. */
+void diag_hint(struct diag_list *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* 1-based line and column of a byte offset. */
+void source_position(const struct source *source, uint32_t offset, uint32_t *line, uint32_t *column);
+void diag_format(const struct diag_list *list, const struct diag *diag, bool color, struct strbuf *out);
+void diag_print_all(const struct diag_list *list, bool color, FILE *out);
+
+/* The nearest of `count` names within a sensible edit distance, or NULL. */
+const char *diag_nearest(const char *wanted, const char *const *names, uint32_t count);
+
+#define BUG(...) diag_bug(__FILE__, __LINE__, __VA_ARGS__)
+_Noreturn void diag_bug(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

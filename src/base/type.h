@@ -1,0 +1,140 @@
+/* The one type model: what a value is, how many bytes it takes, and how it lies in memory.
+ *
+ * lang checks with it, the planner lays out keys, values and records with it, session decodes with it and view prints
+ * with it. Types from BTF, tracefs formats, DWARF and scripts are all turned into this. Types live in an arena, are
+ * immutable once complete, and structs are completed lazily: a struct task_struct costs nothing until a field is asked.
+ *
+ * Layout of a stored value (map key, map value, record field). Natural alignment, padding always zero:
+ *   int, bool, enum   size bytes, little endian          pointer, ksym   8 bytes
+ *   string            `size` bytes; ends at the first NUL; the tail behind it is zero in keys and values
+ *   buffer            u32 length, then size - 4 bytes
+ *   usym              u64 address, u32 tgid, u32 zero
+ *   kstack            u64 count, u64 ip[depth]            (zero behind count)
+ *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count)
+ *   probe             u64 index into the session's table of probe names
+ *   tuple             its fields in order, each aligned
+ *   count, sum        one u64 / i64                       avg, stats      u64 count, i64 total
+ *   min, max          u64/i64 value, u64 set (0 or 1)
+ *   hist              u64 bucket[TYPE_HIST_BUCKETS(bits)] lhist           u64 bucket[(max - min) / step + 2]
+ * Aggregates (count .. lhist) are per CPU in the kernel; user space adds the CPUs up.
+ *
+ * hist bucket numbers: 0 holds negative values; with bits = 0: 1 holds 0, 1 + k holds [2^(k-1), 2^k).
+ * With b bits (2^b sub-buckets per power of two): n < 2^b is in bucket n + 1; above, with l = log2(n), in bucket
+ * ((l - b + 1) << b | ((n >> (l - b)) & (2^b - 1))) + 1.
+ * lhist: bucket 0 is below min, the last one is max and above.
+ */
+#ifndef TARSIER_BASE_TYPE_H
+#define TARSIER_BASE_TYPE_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum type_kind {
+    TYPE_VOID,
+    TYPE_INT,
+    TYPE_BOOL,
+    TYPE_ENUM,
+    TYPE_POINTER,
+    TYPE_STRING,
+    TYPE_BUFFER,
+    TYPE_ARRAY,
+    TYPE_STRUCT, /* struct or union */
+    TYPE_TUPLE,
+    TYPE_KSYM,
+    TYPE_USYM,
+    TYPE_KSTACK,
+    TYPE_USTACK,
+    TYPE_PROBE,
+    TYPE_COUNT, /* aggregates from here on */
+    TYPE_SUM,
+    TYPE_AVG,
+    TYPE_MIN,
+    TYPE_MAX,
+    TYPE_STATS,
+    TYPE_HIST,
+    TYPE_LHIST,
+};
+
+/* Which memory a pointer points into. SPACE_NONE: plain number, decided by the probe when read. */
+enum type_space { SPACE_NONE, SPACE_KERNEL, SPACE_USER };
+
+struct type;
+
+struct type_field {
+    const char *name; /* NULL: anonymous member or tuple field */
+    const struct type *type;
+    uint32_t offset;     /* bytes from the start of the struct */
+    uint16_t bit_offset; /* bit-field: first bit inside the storage at `offset`, else 0 */
+    uint16_t bit_size;   /* bit-field: width, else 0 */
+    bool is_data_loc;    /* tracepoint __data_loc: u32 (length << 16 | offset) of the bytes in the record */
+};
+
+struct type_enumerator {
+    const char *name;
+    int64_t value;
+};
+
+struct type {
+    enum type_kind kind;
+    uint32_t size;  /* bytes of a stored value */
+    uint32_t align; /* 1, 2, 4 or 8 */
+    bool is_signed; /* int, enum, sum, min, max, avg, stats */
+    bool is_union;
+    enum type_space space;     /* pointer */
+    const char *name;          /* struct, union, enum: tag without the keyword; int: C name or NULL */
+    const struct type *target; /* pointer: pointed to; array: element */
+    uint32_t count;            /* array: elements; stack: depth; hist: bits */
+    int64_t lhist_min, lhist_max, lhist_step;
+    const struct type_field *fields; /* struct (see type_complete) and tuple */
+    uint32_t field_count;
+    const struct type_enumerator *enumerators;
+    uint32_t enumerator_count;
+    uint32_t btf_id; /* id in the kernel's BTF, 0 if from elsewhere */
+    /* Fills fields/size of a struct on first use; NULL when complete. */
+    void (*complete)(struct type *self, void *owner);
+    void *owner;
+};
+
+#define TYPE_HIST_BUCKETS(bits) (((64u - (bits)) << (bits)) + 2u)
+
+static inline bool type_is_aggregate(const struct type *type) { return type->kind >= TYPE_COUNT; }
+static inline bool type_is_stack(const struct type *type) {
+    return type->kind == TYPE_KSTACK || type->kind == TYPE_USTACK;
+}
+/* Held in one 64-bit register while computed. */
+static inline bool type_is_scalar(const struct type *type) {
+    return type->kind == TYPE_INT || type->kind == TYPE_BOOL || type->kind == TYPE_ENUM || type->kind == TYPE_POINTER ||
+           type->kind == TYPE_KSYM || type->kind == TYPE_PROBE;
+}
+
+/* Constructors. The integers are shared constants; the rest are new in the arena. */
+const struct type *type_int(unsigned bits, bool is_signed); /* bits: 8, 16, 32 or 64 */
+const struct type *type_bool(void);
+const struct type *type_void(void);
+const struct type *type_simple(enum type_kind kind, bool is_signed); /* ksym usym probe count sum avg min max stats */
+const struct type *type_string(struct arena *arena, uint32_t size);
+const struct type *type_buffer(struct arena *arena, uint32_t capacity);
+const struct type *type_pointer(struct arena *arena, const struct type *target, enum type_space space);
+const struct type *type_array(struct arena *arena, const struct type *element, uint32_t count);
+const struct type *type_tuple(struct arena *arena, const struct type *const *fields, uint32_t count);
+const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth);
+const struct type *type_hist(struct arena *arena, uint32_t bits);
+const struct type *type_lhist(struct arena *arena, int64_t min, int64_t max, int64_t step);
+
+/* Same type as a stored value (structural; structs by name and btf_id). */
+bool type_equal(const struct type *a, const struct type *b);
+/* Runs the lazy completion; returns `type` for chaining. */
+const struct type *type_complete(const struct type *type);
+/* Field by name, looking through anonymous members; *offset is from the start of `type`. NULL when absent. */
+const struct type_field *type_find_field(const struct type *type, const char *name, uint32_t *offset);
+/* C-like text: "uint64", "string[16]", "struct task_struct *", "(int64,string[16])", "count_t". */
+void type_format(const struct type *type, struct strbuf *out);
+const char *type_text(struct arena *arena, const struct type *type);
+
+/* The bucket of a value, the same rule that generated code uses; and the inclusive bounds of a bucket. */
+uint32_t type_hist_bucket(int64_t value, uint32_t bits);
+void type_hist_bounds(uint32_t bucket, uint32_t bits, int64_t *first, int64_t *last);
+
+#endif
