@@ -1,0 +1,58 @@
+/* Addresses to names, for the kernel and for processes, kept for as long as the cache lives.
+ *
+ * Kernel: /proc/kallsyms, loaded when the first kernel address is asked for and not before (it is 10 MB of text).
+ * Process: its mappings are read once, when first asked for or learnt, and stay after it has ended; a reused process id
+ * is noticed by its start time. Files are opened through /proc/TGID/map_files and /proc/TGID/root (so containers and deleted
+ * files work), and their symbol tables are shared by all processes that map the same (device, inode). The vdso
+ * is read from the process; anonymous code is looked up in /tmp/perf-TGID.map (of a JIT compiler).
+ * An address that has no name stays an address: "0x7f001234".
+ *
+ * Everything read from files and processes is hostile (object/ checks it). Memory belongs to the arena; names stay valid as
+ * long as it does. One thread.
+ */
+#ifndef TARSIER_SYMBOL_SYMBOL_H
+#define TARSIER_SYMBOL_SYMBOL_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct symbol_cache;
+
+struct symbol_name {
+    const char *name;   /* NULL when unknown */
+    uint64_t offset;    /* address - start of the symbol; unknown: 0 */
+    const char *module; /* path of the file, "[vdso]", kernel module or "[kernel.kallsyms]"; NULL when unknown */
+};
+
+struct symbol_cache *symbol_cache_new(struct arena *arena);
+/* Closes what is open; the memory goes with the arena. NULL is fine. */
+void symbol_cache_close(struct symbol_cache *cache);
+
+/* True when the name is known. */
+bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out);
+bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out);
+
+/* Reads the mappings and the symbol tables of a process now, so that its addresses have names after it has ended.
+ * False when it is gone already. Repeated: reads the mappings again (after exec or dlopen). */
+bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid);
+
+enum symbol_stack_mode {
+    SYMBOL_STACK_BPFTRACE, /* "        name+off" */
+    SYMBOL_STACK_PERF,     /* "\tffffffff81001234 name+off (module)" */
+    SYMBOL_STACK_RAW,      /* "ffffffff81001234" */
+};
+
+/* Append a stack: a newline, then one line per frame. ips[0] is where the program was; the others are return addresses,
+ * whose function is the one that holds the byte before (the call may be its last instruction). */
+void symbol_format_kernel_stack(struct symbol_cache *cache, const uint64_t *ips, uint32_t count,
+                                enum symbol_stack_mode mode, struct strbuf *out);
+void symbol_format_user_stack(struct symbol_cache *cache, uint32_t tgid, const uint64_t *ips, uint32_t count,
+                              enum symbol_stack_mode mode, struct strbuf *out);
+
+/* Append the name alone, or 0xADDRESS. */
+void symbol_format_ksym(struct symbol_cache *cache, uint64_t address, struct strbuf *out);
+void symbol_format_usym(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct strbuf *out);
+
+#endif
