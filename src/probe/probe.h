@@ -1,0 +1,178 @@
+/* Probes: from the text of an attach point to concrete events, and from a loaded program to an attached one.
+ *
+ * A probe kind (`tracepoint`, `uprobe`, ...) is one file here behind one vtable; kind.c holds the table of kinds with
+ * the recipe for a new one. The way of an attach point:
+ *
+ *   "t:syscalls:sys_enter_o*"  --probe_expand-->  targets: one concrete event each, lowered to a mechanism
+ *   target                     --probe_program-->  the program type it needs (session compiles and loads)
+ *   program + targets          --probe_attach-->  a link; probe_detach(_all) ends it
+ *
+ * Everything attached lives in file descriptors only (no kprobe_events, no pins): when the process dies, it is gone.
+ *
+ * Ownership: targets, names, types and error texts live in the context's arena. File descriptors of a link belong to
+ * the link. The context keeps open ELF files and name lists until probe_context_free().
+ *
+ * Failures: all functions that return int return 0 or a negative errno and fill `error` (see struct probe_error).
+ */
+#ifndef TARSIER_PROBE_PROBE_H
+#define TARSIER_PROBE_PROBE_H
+
+#include "base/arena.h"
+#include "base/type.h"
+#include "base/vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct object_btf;
+struct probe_caches; /* lazily opened tracefs, event names, ELF files, BTF */
+struct probe_kind;
+
+/* What the kernel can do that decides between mechanisms. session fills it from kernel/feature.h. */
+struct probe_abilities {
+    bool btf_tracepoint;       /* tp_btf programs load (kernel BTF present) */
+    bool uprobe_multi;         /* uprobe.multi links (6.6) */
+    bool raw_tracepoint_cookie; /* bpf_get_attach_cookie in raw tracepoints (6.10) */
+};
+
+struct probe_context {
+    struct arena *arena;
+    struct probe_abilities abilities;
+    pid_t pid;                /* -p PID or the -c child; 0: none */
+    bool unsafe;              /* --unsafe: offsets outside a symbol are accepted */
+    const char *tracefs_path; /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
+    struct object_btf *btf;   /* NULL: opened when first needed by probe_btf(), which sets it */
+    struct probe_caches *caches;
+};
+
+/* Zeroed abilities are the oldest kernel's; set them before the first expansion. */
+void probe_context_init(struct probe_context *context, struct arena *arena);
+void probe_context_free(struct probe_context *context);
+/* The kernel's BTF, opened on first use; NULL when there is none. */
+struct object_btf *probe_btf(struct probe_context *context);
+
+/* How the kernel delivers the event, which fixes the program's type and what `ctx` points to. */
+enum probe_mechanism {
+    /* begin, end: a raw tracepoint program run once by BPF_PROG_TEST_RUN. Nothing to attach. */
+    PROBE_RUN_ONCE,
+    /* syscalls:sys_enter_X, raw_syscalls:sys_enter: ctx is u64[2] = { struct pt_regs *, long number }.
+     * The program itself must compare the number with `syscall_number` (unless -1) and turn away 32-bit compat calls,
+     * whose numbers mean other calls. */
+    PROBE_SYSCALL_ENTER,
+    /* ... sys_exit: ctx is u64[2] = { struct pt_regs *, long return value }; the number is in the registers. */
+    PROBE_SYSCALL_EXIT,
+    /* Tracepoint or rawtracepoint by event name: ctx is u64[], the arguments of the kernel's tracepoint. */
+    PROBE_RAW_TRACEPOINT,
+    /* The same with types from BTF: args has field i at offset 8 * i of ctx; kernel pointers can be followed directly. */
+    PROBE_BTF_TRACEPOINT,
+    /* Tracepoint whose fields are read: ctx is the record, args describes it (offsets from ctx, common_ fields first). */
+    PROBE_PERF_TRACEPOINT,
+    /* profile, interval, software: ctx is struct bpf_perf_event_data. */
+    PROBE_PERF_SAMPLE,
+    /* uprobe, uretprobe: ctx is struct pt_regs of the user thread. */
+    PROBE_UPROBE,
+};
+
+/* One concrete event. */
+struct probe_target {
+    const struct probe_kind *kind;
+    const char *kind_name; /* "tracepoint": what `probetype` shows */
+    const char *name;      /* "tracepoint:syscalls:sys_enter_openat": what `probe` shows */
+    enum probe_mechanism mechanism;
+    const struct type *args;  /* fields for `args`; NULL: none, or not asked for */
+    enum type_space args_space; /* memory that pointers among the arguments point into */
+
+    /* tracepoints */
+    const char *system, *event;
+    int32_t syscall_number; /* SYSCALL_*: the call, or -1 for all (raw_syscalls) */
+    uint64_t tracepoint_id; /* PERF_TRACEPOINT: id for perf_event_open */
+    uint32_t attach_btf_id; /* not 0: tp_btf (SYSCALL_* on a kernel with BTF, BTF_TRACEPOINT) */
+
+    /* profile, interval, software */
+    uint32_t software_config; /* PERF_COUNT_SW_* */
+    uint64_t period;          /* ns of a clock or events; 0 when `frequency` is given */
+    uint64_t frequency;       /* samples a second; 0 when `period` is given */
+    bool one_cpu;             /* interval: a single CPU; never filtered by pid */
+
+    /* uprobe, uretprobe */
+    const char *path;   /* file to open */
+    const char *symbol; /* NULL when given by address only */
+    uint64_t offset;    /* in the file: what the kernel wants */
+    uint64_t address;   /* virtual address in the file: what a symbol table says */
+    bool is_return;
+};
+
+struct probe_targets {
+    VEC(struct probe_target *) items;
+};
+
+enum probe_error_kind {
+    PROBE_ERROR_TEXT,       /* the attach point is written wrongly */
+    PROBE_ERROR_NO_MATCH,   /* well written, but there is no such event (missing_probes decides) */
+    PROBE_ERROR_PERMISSION, /* the system refused: EPERM, EACCES */
+    PROBE_ERROR_SYSTEM,     /* any other errno */
+};
+
+struct probe_error {
+    enum probe_error_kind kind;
+    uint32_t begin, end; /* faulty part: byte range within the attach point's text; {0,0}: all of it */
+    const char *message; /* one line, no "ERROR:" */
+    const char *hint;    /* NULL or what to do */
+};
+
+/* Expands one attach point as written ("t:syscalls:sys_enter_o*", "u:bash:readline") and appends its targets.
+ * want_args: the block reads `args`, so tracepoints must deliver their fields. Nothing is appended on failure. */
+int probe_expand(struct probe_context *context, const char *text, bool want_args, struct probe_targets *out,
+                 struct probe_error *error);
+/* True when the attach point names more than one event (a `*` in any part); such blocks may show `probe` per target. */
+bool probe_is_wildcard(const char *text);
+/* The canonical kind name of a provider spelling ("t", "BEGIN", "Tracepoint"), or NULL. */
+const char *probe_kind_name(const char *provider, size_t length);
+
+/* Turns a RAW_TRACEPOINT target into a PERF_TRACEPOINT (attaching it raw gave ENOENT): the program must be made again. */
+int probe_use_perf(struct probe_context *context, struct probe_target *target, struct probe_error *error);
+
+/* What BPF_PROG_LOAD needs to know for a target. */
+struct probe_program {
+    uint32_t type;                 /* BPF_PROG_TYPE_* */
+    uint32_t expected_attach_type; /* or 0 */
+    uint32_t attach_btf_id;        /* or 0 */
+};
+struct probe_program probe_program(const struct probe_context *context, const struct probe_target *target);
+/* Targets that one loaded program can be attached to together, in one probe_attach call. */
+bool probe_can_share(const struct probe_context *context, const struct probe_target *a, const struct probe_target *b);
+/* bpf_get_attach_cookie() works in programs of this target. */
+bool probe_has_cookie(const struct probe_context *context, const struct probe_target *target);
+
+struct probe_failure {
+    const struct probe_target *target;
+    int error; /* negative errno */
+    struct probe_error text;
+};
+
+/* An attached program. Zeroed is empty. */
+struct probe_link {
+    VEC(int) fast;   /* descriptors whose close returns at once */
+    VEC(int) slow;   /* descriptors whose close waits for the kernel (perf tracepoints 75 ms, perf uprobes 107 ms) */
+    uint32_t attached; /* targets that fire */
+    VEC(struct probe_failure) failures;
+};
+
+/* Attaches one program to targets that probe_can_share() (RUN_ONCE targets count as attached and need nothing).
+ * cookies: one per target, or NULL. Fails only when no target could be attached; partial failures are in
+ * out->failures, `error` tells the first. */
+int probe_attach(struct probe_context *context, struct probe_link *out, int program_fd,
+                 const struct probe_target *const *targets, const uint64_t *cookies, uint32_t count,
+                 struct probe_error *error);
+void probe_detach(struct probe_link *link);
+/* Ends many links: the fast ones first, then the slow ones with their waits side by side. */
+void probe_detach_all(struct probe_link *const *links, uint32_t count);
+
+/* -l: calls `line` for each probe that matches, in bpftrace's listing form. pattern: NULL for all kinds that can be
+ * listed without a target, "t:*open*", "*open*" (any kind), "uprobe:/bin/x:f*". verbose adds the arguments, one a
+ * line, indented by 4 spaces. Returns the number of probes or a negative errno. */
+typedef void (*probe_line_fn)(void *user, const char *line);
+int probe_list(struct probe_context *context, const char *pattern, bool verbose, probe_line_fn line, void *user,
+               struct probe_error *error);
+
+#endif
