@@ -1,0 +1,202 @@
+/* From text to IR: parse, check, plan, lower. No kernel, no root: what the outside knows comes through struct lang_env.
+ *
+ *   lang_parse   text -> tree
+ *   (session expands attach points into targets and groups them into programs: struct lang_target)
+ *   lang_check   names bound, types found (maps and variables get one type each, over all programs)
+ *   lang_lower   one program: tree of its block + its target -> IR module; adds records (actions) to the plan
+ *
+ * Errors go to the diag_list; every function goes on after an error as far as it makes sense and returns false.
+ */
+#ifndef TARSIER_LANG_LANG_H
+#define TARSIER_LANG_LANG_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/type.h"
+#include "base/vec.h"
+#include "lang/ast.h"
+#include "ir/ir.h"
+
+/* ---- how a program is called ------------------------------------------------------------------------------- */
+
+/* What the context (R1) is and what it holds. */
+enum lang_context {
+    LANG_CONTEXT_NONE,           /* begin, end: nothing in it */
+    LANG_CONTEXT_SYSCALL_ENTER,  /* sys_enter: [0] pt_regs *, [1] number */
+    LANG_CONTEXT_SYSCALL_EXIT,   /* sys_exit: [0] pt_regs *, [1] result */
+    LANG_CONTEXT_RAW_TRACEPOINT, /* u64 arguments; with BTF loadable directly */
+    LANG_CONTEXT_TRACEPOINT,     /* the record of the tracefs format */
+    LANG_CONTEXT_UPROBE,         /* pt_regs at the entry of a user function */
+    LANG_CONTEXT_URETPROBE,      /* pt_regs at its return */
+    LANG_CONTEXT_PERF_EVENT,     /* profile, interval, software: bpf_perf_event_data (starts with pt_regs) */
+};
+#define CONTEXT_BIT(name) (1u << LANG_CONTEXT_##name)
+
+/* How the program learns which of its probes fired. */
+enum lang_probe_id { LANG_PROBE_CONSTANT, LANG_PROBE_BY_SYSCALL, LANG_PROBE_BY_COOKIE };
+
+/* One program to be generated from one block. Filled by session. */
+struct lang_target {
+    enum lang_context context;
+    bool has_btf;            /* raw tracepoint program loaded with BTF: context pointers may be loaded from directly */
+    const struct type *args; /* struct of `args`, or NULL when the probe has none */
+    const char *provider;    /* "tracepoint", "uprobe": for messages */
+    const char *name;        /* first probe name of the program */
+    bool user_pointers;      /* integers and void pointers from this probe's args point to user memory */
+    enum lang_probe_id probe_id;
+    uint32_t first_probe;    /* index of its first name in the session's table of probe names */
+    /* SYSCALL_*: which numbers to take. A single number, or for LANG_PROBE_BY_SYSCALL a table map is used:
+     * plan->syscall_table[number] = probe index + 1, 0 = not ours. -1 single: all numbers. */
+    int32_t syscall_number;
+    bool test_compat;        /* the kernel runs 32-bit processes: their calls must be told apart */
+    uint32_t filter_pid;     /* -p: only this process; 0 none */
+    bool exclude_self;       /* drop what tarsier's own process does */
+};
+
+/* ---- what the outside knows -------------------------------------------------------------------------------- */
+
+struct lang_env {
+    void *context;
+    /* struct, union, enum or typedef of the kernel (keyword as in struct type_name); NULL when unknown. */
+    const struct type *(*find_type)(void *context, int keyword, const char *name);
+    const char *(*nearest_type)(void *context, int keyword, const char *name); /* for hints; may give NULL */
+    /* Enum constants of the kernel and named constants; *type is set for enumerators, NULL for plain numbers. */
+    bool (*find_constant)(void *context, const char *name, int64_t *value, const struct type **type);
+    const char *const *positional; /* $1.. */
+    uint32_t positional_count;
+    uint32_t self_pid;
+    uint32_t cpu_count;         /* possible CPUs */
+    uint32_t max_strlen;        /* bytes a str() may take, NUL included: 1024 */
+    uint32_t max_map_keys;      /* 4096 */
+    bool has_task_storage, has_loop_helper, has_cookie;
+    bool allow_unsafe;
+};
+
+/* ---- what the script uses ---------------------------------------------------------------------------------- */
+
+struct lang_variable {
+    const char *name;
+    const struct type *type;    /* NULL until the first assignment is checked */
+    struct loc declared;
+    bool explicit_type;         /* let $x : type */
+    uint32_t assignments;       /* how many places assign it */
+    /* lowering */
+    uint32_t slot;              /* ir_slot of a scalar, IR_NONE */
+    int32_t scratch;            /* offset in the scratch area of a large value, -1 */
+    bool is_direct;             /* pointer: BTF pointer that may be loaded from directly */
+};
+
+/* How a map of the script is kept in the kernel. */
+enum lang_storage {
+    LANG_STORE_GLOBAL,       /* scalar integer: 8 bytes of the globals, atomic updates */
+    LANG_STORE_ARRAY,        /* scalar of any other plain type: array of one (two with generations) */
+    LANG_STORE_PERCPU_ARRAY, /* scalar aggregate */
+    LANG_STORE_HASH,         /* keyed plain value */
+    LANG_STORE_PERCPU_HASH,  /* keyed aggregate */
+    LANG_STORE_TASK,         /* [tid] only, never printed nor left at exit: task storage */
+};
+
+struct lang_map {
+    const char *name;        /* with the @ */
+    uint32_t index;          /* position in program->maps */
+    const struct type *key;  /* NULL: scalar; several keys: a tuple */
+    const struct type *value;
+    struct loc first;        /* where it was seen first; where each type came from */
+    struct loc key_from, value_from;
+    bool printed;            /* print() by name; everything left at exit is printed anyway */
+    bool cleared;            /* clear() somewhere: two generations */
+    bool cleared_at_end;     /* an end block clears it as a whole */
+    bool zeroed, iterated, deleted, counted; /* zero(), for, delete(), len() */
+    bool tested;             /* has_key() */
+    bool always_tid_key;     /* every key expression is exactly `tid` */
+    enum lang_storage storage; /* planned */
+    uint32_t map;            /* planned: number of the BPF map (plan->maps) */
+    uint32_t offset;         /* planned: LANG_STORE_GLOBAL: offset in the globals */
+};
+
+struct lang_program {
+    struct arena *arena;
+    const struct source *source;
+    struct node *tree; /* NODE_PROGRAM */
+    VEC(struct lang_map *) maps;
+    struct lang_plan *plan;
+};
+
+/* ---- calls ------------------------------------------------------------------------------------------------- */
+
+/* Parses a script. Positional parameters in attach points are replaced here, so they are needed. */
+struct lang_program *lang_parse(struct arena *arena, const struct source *source, const struct lang_env *env,
+                                struct diag_list *diags);
+
+/* True if the block reads `args` (then a tracepoint must be attached with its record). */
+bool lang_uses_args(const struct node *probe);
+/* True if the block uses the built-in variable or function of that name. */
+bool lang_uses(const struct node *probe, const char *name);
+
+/* One program: the block it comes from and how it is called. */
+struct lang_unit {
+    struct node *probe;
+    const struct lang_target *target;
+};
+/* Checks all programs of a script together, until the types of maps settle, and then reports errors. */
+bool lang_check(struct lang_program *program, const struct lang_unit *units, uint32_t count,
+                const struct lang_env *env, struct diag_list *diags);
+/* Checks one program again with settled map types, so that its tree carries the types of this target. */
+bool lang_check_unit(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
+                     struct diag_list *diags);
+
+/* Built-in variables and functions as tables (help, completion, nearest names). */
+enum lang_function_flag {
+    LANG_FUNCTION_AGGREGATE = 1,
+    LANG_FUNCTION_STATEMENT = 2,
+    LANG_FUNCTION_MAP_FIRST = 4,
+    LANG_FUNCTION_UNSAFE = 8,
+    LANG_FUNCTION_ASYNC = 16,
+};
+enum lang_function_id {
+#define FUNCTION(name, least, most, flags, help) LANG_FUNCTION_##name,
+#include "lang/functions.def"
+#undef FUNCTION
+    LANG_FUNCTION_COUNT
+};
+struct lang_function {
+    const char *name;
+    enum lang_function_id id;
+    uint8_t least, most;
+    unsigned flags;
+    const char *help;
+};
+extern const struct lang_function lang_functions[LANG_FUNCTION_COUNT];
+
+enum lang_builtin_id {
+#define BUILTIN(name, type, contexts, help) LANG_BUILTIN_##name,
+#include "lang/builtins.def"
+#undef BUILTIN
+    LANG_BUILTIN_arg,  /* arg0..argN: number in node->number */
+    LANG_BUILTIN_COUNT
+};
+enum lang_builtin_type {
+    LANG_BUILTIN_TYPE_U64,
+    LANG_BUILTIN_TYPE_U32,
+    LANG_BUILTIN_TYPE_I64,
+    LANG_BUILTIN_TYPE_BOOL,
+    LANG_BUILTIN_TYPE_STRING16,
+    LANG_BUILTIN_TYPE_KSTACK,
+    LANG_BUILTIN_TYPE_USTACK,
+    LANG_BUILTIN_TYPE_PROBE,
+    LANG_BUILTIN_TYPE_TASK,
+    LANG_BUILTIN_TYPE_CTX,
+    LANG_BUILTIN_TYPE_TYPED,
+};
+struct lang_builtin {
+    const char *name;
+    enum lang_builtin_id id;
+    enum lang_builtin_type type;
+    unsigned contexts; /* mask of CONTEXT_BIT */
+    const char *help;
+};
+extern const struct lang_builtin lang_builtins[LANG_BUILTIN_COUNT];
+const struct lang_builtin *lang_find_builtin(const char *name, int64_t *argument); /* also argN */
+const struct lang_function *lang_find_function(const char *name);
+
+#endif
