@@ -1,0 +1,74 @@
+/* ELF files: symbols, sections, load segments. 64-bit little-endian (x86-64, aarch64).
+ *
+ * Source of the format: the ELF gABI and elf(5). The file belongs to somebody else, who may change or shorten it while
+ * we look; so nothing is mapped: headers, symbol and string tables are read into our own memory when first needed, with
+ * each offset and size checked against the file.
+ *
+ * Symbols come from .dynsym, .symtab and, after object_elf_load_debug(), the .symtab of the separate debug file.
+ * Addresses are those in the file (st_value, before relocation); file offsets, which uprobes want, follow from PT_LOAD.
+ * A versioned name ("memcpy@@GLIBC_2.14" in a .symtab) is known without its version.
+ */
+#ifndef TARSIER_OBJECT_ELF_H
+#define TARSIER_OBJECT_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct object_elf;
+
+struct object_symbol {
+    const char *name; /* lives as long as the reader; ends at NUL, a version "@..." may follow in the table */
+    uint32_t name_length; /* without the version */
+    uint64_t address;     /* in the file's address space */
+    uint64_t size;        /* 0: unknown */
+    uint64_t file_offset; /* of address; UINT64_MAX when no segment holds it (.bss) */
+    bool is_function;     /* FUNC or IFUNC; else OBJECT */
+    bool is_ifunc;        /* the address is the resolver's */
+    bool is_global;       /* GLOBAL or WEAK */
+};
+
+struct object_segment {
+    uint64_t address, offset, file_size, memory_size;
+    bool is_executable;
+};
+
+/* Which symbols a question is about. */
+enum object_symbol_kinds { OBJECT_FUNCTIONS = 1, OBJECT_DATA = 2 };
+
+/* Opens a regular file; NULL and a fixed text in *error. */
+struct object_elf *object_elf_open(const char *path, const char **error);
+/* The same over bytes that the caller keeps until close. */
+struct object_elf *object_elf_from_bytes(const void *bytes, size_t size, const char **error);
+void object_elf_close(struct object_elf *elf); /* NULL is fine */
+
+/* Adds the symbols of the separate debug file, found by build id or .gnu_debuglink below `root` (NULL or "": ours),
+ * accepted when its build id is the same. False when there is none. Done once; before the first symbol_at(). */
+bool object_elf_load_debug(struct object_elf *elf, const char *root);
+
+/* The symbol of that name: a global one before a local one. False when there is none. */
+bool object_elf_find(struct object_elf *elf, uint32_t kinds, const char *name, struct object_symbol *symbol);
+/* Calls for every defined symbol until the callback answers false. A symbol in two tables comes twice. */
+void object_elf_each(struct object_elf *elf, uint32_t kinds,
+                     bool (*callback)(void *context, const struct object_symbol *symbol), void *context);
+/* The symbol that covers an address (of the file's address space). The first call sorts all of that kind (16 bytes
+ * per symbol); functions and data are kept apart. Among symbols at one place a global, sized one is preferred. */
+bool object_elf_symbol_at(struct object_elf *elf, uint32_t kind, uint64_t address, struct object_symbol *symbol);
+
+/* File offset <-> address through PT_LOAD. False when no segment holds it in the file. */
+bool object_elf_offset_of(const struct object_elf *elf, uint64_t address, uint64_t *offset);
+bool object_elf_address_of(const struct object_elf *elf, uint64_t offset, uint64_t *address);
+const struct object_segment *object_elf_segments(const struct object_elf *elf, uint32_t *count);
+
+uint16_t object_elf_machine(const struct object_elf *elf); /* EM_X86_64, EM_AARCH64 */
+bool object_elf_is_pie(const struct object_elf *elf);      /* ET_DYN: addresses are relative to the load base */
+uint64_t object_elf_entry(const struct object_elf *elf);
+/* Bytes of the GNU build id, or NULL. Memory belongs to the reader. */
+const uint8_t *object_elf_build_id(struct object_elf *elf, uint32_t *size);
+/* Name in .gnu_debuglink, or NULL. */
+const char *object_elf_debug_link(struct object_elf *elf);
+/* Content of a section by name (.eh_frame, .note.stapsdt, ...), read once and kept until close. NULL when absent, empty,
+ * NOBITS, compressed or outside of the file. `address` may be NULL. */
+const uint8_t *object_elf_section(struct object_elf *elf, const char *name, size_t *size, uint64_t *address);
+
+#endif
