@@ -110,15 +110,17 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
 }
 
 char *arena_vprintf(struct arena *arena, const char *format, va_list args) {
+    char first[256]; /* most texts fit and are formatted once */
     va_list again;
 
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, again);
+    int length = vsnprintf(first, sizeof first, format, args);
+    char *text = arena_alloc(arena, length < 0 ? 1 : (size_t)length + 1);
+    if (length >= (int)sizeof first)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    else if (length > 0)
+        memcpy(text, first, (size_t)length);
     va_end(again);
-    if (length < 0)
-        length = 0;
-    char *text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, args);
     return text;
 }
 

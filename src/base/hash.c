@@ -73,9 +73,7 @@ void hash_put(struct hash *table, const char *key, void *value) {
     put(table, (struct hash_slot){hash_bytes(key, strlen(key)), key, 0, value, true});
 }
 
-void *hash_get(const struct hash *table, const char *key) {
-    return get(table, hash_bytes(key, strlen(key)), key, 0);
-}
+void *hash_get(const struct hash *table, const char *key) { return get(table, hash_bytes(key, strlen(key)), key, 0); }
 
 void hash_put_number(struct hash *table, uint64_t key, void *value) {
     put(table, (struct hash_slot){mix(key), NULL, key, value, true});

@@ -29,7 +29,7 @@ enum printf_conversion {
     PRINTF_BUFFER_HEX,    /* rx */
     PRINTF_BUFFER_SPACED, /* rh */
     PRINTF_GFP,           /* gr */
-    PRINTF_FLOAT,         /* e f g a and upper case: parsed, refused for every type */
+    PRINTF_REFUSED,       /* floats and %n: known to C, of no use here */
 };
 
 struct printf_spec {

@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define INT_TYPE(bits, sign) {.kind = TYPE_INT, .size = (bits) / 8, .align = (bits) / 8, .is_signed = (sign)}
+#define INT_TYPE(bits, sign)                                                                                           \
+    { .kind = TYPE_INT, .size = (bits) / 8, .align = (bits) / 8, .is_signed = (sign) }
 
 static const struct type void_type = {.kind = TYPE_VOID, .align = 1};
 static const struct type bool_type = {.kind = TYPE_BOOL, .size = 1, .align = 1};
