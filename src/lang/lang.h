@@ -17,6 +17,8 @@
 #include "lang/ast.h"
 #include "ir/ir.h"
 
+struct lang_plan;
+
 /* ---- how a program is called ------------------------------------------------------------------------------- */
 
 /* What the context (R1) is and what it holds. */
@@ -45,9 +47,10 @@ struct lang_target {
     bool user_pointers;      /* integers and void pointers from this probe's args point to user memory */
     enum lang_probe_id probe_id;
     uint32_t first_probe;    /* index of its first name in the session's table of probe names */
-    /* SYSCALL_*: which numbers to take. A single number, or for LANG_PROBE_BY_SYSCALL a table map is used:
-     * plan->syscall_table[number] = probe index + 1, 0 = not ours. -1 single: all numbers. */
+    /* SYSCALL_*: which numbers to take: one (-1: all), or with LANG_PROBE_BY_SYSCALL those in the table:
+     * syscall_probes[number] = probe index + 1, 0 = not ours; LANG_SYSCALL_LIMIT entries. */
     int32_t syscall_number;
+    const uint32_t *syscall_probes;
     bool test_compat;        /* the kernel runs 32-bit processes: their calls must be told apart */
     uint32_t filter_pid;     /* -p: only this process; 0 none */
     bool exclude_self;       /* drop what tarsier's own process does */
@@ -89,9 +92,8 @@ struct lang_variable {
 /* How a map of the script is kept in the kernel. */
 enum lang_storage {
     LANG_STORE_GLOBAL,       /* scalar integer: 8 bytes of the globals, atomic updates */
-    LANG_STORE_ARRAY,        /* scalar of any other plain type: array of one (two with generations) */
     LANG_STORE_PERCPU_ARRAY, /* scalar aggregate */
-    LANG_STORE_HASH,         /* keyed plain value */
+    LANG_STORE_HASH,         /* plain value, keyed; scalars that are no integer use the key 0 */
     LANG_STORE_PERCPU_HASH,  /* keyed aggregate */
     LANG_STORE_TASK,         /* [tid] only, never printed nor left at exit: task storage */
 };
@@ -110,8 +112,8 @@ struct lang_map {
     bool tested;             /* has_key() */
     bool always_tid_key;     /* every key expression is exactly `tid` */
     enum lang_storage storage; /* planned */
-    uint32_t map;            /* planned: number of the BPF map (plan->maps) */
-    uint32_t offset;         /* planned: LANG_STORE_GLOBAL: offset in the globals */
+    uint32_t map;            /* planned: number of the BPF map (plan->maps), IR_NONE for globals */
+    uint32_t offset;         /* planned: LANG_STORE_GLOBAL: offset of {u64 set, u64 value} in the globals */
 };
 
 struct lang_program {

@@ -1,0 +1,135 @@
+/* The plan: what generated programs need from the kernel and how to read what they leave behind.
+ *
+ * lang_plan_maps() decides how each map of the script is kept; lowering then adds what it meets: records that programs
+ * emit (actions), places that can fail (sites), space in the shared areas. session creates the BPF maps from it, reads
+ * results by it, and formats records by it.
+ *
+ * Shared areas (BPF arrays of one value, addressed directly, no helper call):
+ *   globals    written by programs and by user space (mmapable):
+ *                cpu rows       LANG_ROW_SIZE bytes for each CPU (power-of-two count): struct lang_cpu_row
+ *                counters       u64 each: failures by site, map full, insert refused
+ *                scalar maps    u64 set, u64 value
+ *   constants  read-only for programs (frozen): zero bytes for templates, the log2 table, syscall tables
+ *   scratch    per-CPU array of LANG_SCRATCH_SLOTS entries: large values; a bitmap in the cpu row tells which are taken,
+ *              so that programs that nest or preempt each other on one CPU never share one
+ *
+ * Maps with generations (those a script clears or zeroes while running) are arrays of maps with one entry. User space
+ * puts a fresh map there; the kernel waits until no program uses the old one; then the old one is read and dropped.
+ *
+ * Records in the rings: struct lang_record, then the fields of action->record (a tuple) at their offsets behind it.
+ */
+#ifndef TARSIER_LANG_PLAN_H
+#define TARSIER_LANG_PLAN_H
+
+#include "lang/lang.h"
+
+#define LANG_ROW_SIZE 64u
+#define LANG_SCRATCH_SLOTS 8u
+#define LANG_SCRATCH_LIMIT 32768u
+#define LANG_SYSCALL_LIMIT 1024u          /* numbers a syscall table covers */
+#define LANG_RECORD_WAKE_NS 10000000      /* a forced wake-up when the last one is longer ago */
+
+struct lang_cpu_row {
+    uint64_t lost_records;   /* no room in the ring of this CPU */
+    uint64_t last_wake;      /* stamp of the last forced wake-up */
+    uint64_t unwoken_bytes;  /* written since */
+    uint64_t scratch_taken;  /* bitmap of scratch slots in use */
+    uint64_t scratch_missed; /* events dropped because no slot was free */
+};
+
+/* Start of every record; the same layout as struct kernel_record. */
+struct lang_record {
+    uint64_t stamp; /* CLOCK_MONOTONIC, taken after the space was reserved */
+    uint32_t action;
+    uint32_t size; /* of the whole record */
+};
+
+enum lang_action_kind {
+    LANG_ACTION_PRINTF,
+    LANG_ACTION_PRINT_MAP,
+    LANG_ACTION_PRINT_VALUE,
+    LANG_ACTION_PRINT_ELEMENT, /* print(@m[k]) of an aggregate: the record holds the key */
+    LANG_ACTION_CLEAR,
+    LANG_ACTION_ZERO,
+    LANG_ACTION_EXIT, /* record: i64 exit code */
+    LANG_ACTION_TIME,
+};
+
+struct lang_action {
+    enum lang_action_kind kind;
+    struct loc loc;
+    const char *format;         /* printf, time */
+    const struct type *record;  /* tuple of the fields behind struct lang_record */
+    uint32_t size;              /* bytes of the whole record */
+    struct lang_map *map;
+    int64_t top, div;           /* print(@m, top, div); 0 when not given */
+    bool then_cleared;          /* print(@m) directly followed by clear(@m): swap generations before reading */
+};
+
+/* A place that can fail while running; its counter is a u64 at `counter` in the globals. */
+enum lang_site_kind {
+    LANG_SITE_READ,      /* memory could not be read */
+    LANG_SITE_DIVISION,  /* divided by 0; 1 was used */
+    LANG_SITE_LOOP,      /* a while loop was stopped at the kernel's limit */
+    LANG_SITE_INDEX,     /* array index out of range */
+};
+struct lang_site {
+    enum lang_site_kind kind;
+    struct loc loc;
+    uint32_t counter;
+};
+
+enum lang_map_role {
+    LANG_MAP_GLOBALS,
+    LANG_MAP_CONSTANTS,
+    LANG_MAP_SCRATCH,
+    LANG_MAP_RINGS,  /* array of ring buffers, one for each possible CPU */
+    LANG_MAP_SCRIPT, /* keeps `script` */
+    LANG_MAP_TASK,   /* task storage for `script` */
+};
+
+/* One BPF map to create. Its position in plan->maps is the number in ir_map(). */
+struct lang_map_plan {
+    enum lang_map_role role;
+    const char *name;
+    uint32_t type; /* enum bpf_map_type of the (inner) map */
+    uint32_t key_size, value_size, max_entries, flags;
+    bool generations; /* wrapped in an array of maps with one entry */
+    struct lang_map *script;
+    uint32_t full_counter, refused_counter; /* offsets in the globals */
+};
+
+struct lang_plan {
+    struct arena *arena;
+    VEC(struct lang_map_plan) maps;
+    VEC(struct lang_action) actions;
+    VEC(struct lang_site) sites;
+    uint32_t globals_size;
+    uint32_t cpu_rows; /* power of two */
+    uint32_t zero_size;      /* zero bytes at the start of the constants */
+    VEC(uint8_t) constants;  /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
+    uint32_t scratch_size;   /* bytes of one scratch slot, 0: none */
+    uint32_t globals, constants_map, scratch, rings; /* map numbers, IR_NONE when not there */
+    uint32_t ring_wake_bytes; /* session: a quarter of a ring */
+};
+
+/* Zero bytes at the start of the constants map; templates and blanks point there. */
+#define LANG_CONSTANTS_ZERO 16640u
+
+struct lang_plan *lang_plan_new(struct arena *arena, const struct lang_env *env);
+/* Decides storage for every map of the checked script. */
+void lang_plan_maps(struct lang_program *program, const struct lang_env *env);
+
+/* Used by lowering. */
+uint32_t lang_plan_counter(struct lang_plan *plan); /* offset of a new u64 in the globals */
+uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc);
+uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t size); /* offset in the constants */
+uint32_t lang_plan_constants_map(struct lang_plan *plan);
+uint32_t lang_plan_rings(struct lang_plan *plan);
+uint32_t lang_plan_scratch(struct lang_plan *plan);
+
+/* Lowers one checked program to IR. NULL after errors (in diags). Each call takes the next action and site numbers. */
+struct ir_module *lang_lower(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
+                             struct diag_list *diags);
+
+#endif
