@@ -58,7 +58,7 @@ void object_btf_release(struct object_btf *btf);
 uint32_t object_btf_find(struct object_btf *btf, uint32_t kinds, const char *name);
 /* The type with an id; void when the id is no type that has values. Never NULL, the same pointer each time. */
 const struct type *object_btf_type(struct object_btf *btf, uint32_t id);
-/* The struct, else the union, with this tag; NULL when there is none. */
+/* The first struct or union with this tag; NULL when there is none. */
 const struct type *object_btf_struct(struct object_btf *btf, const char *name);
 
 /* An enumerator by name, over all enums. Costs a scan of all types. */

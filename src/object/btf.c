@@ -1,0 +1,312 @@
+#include "object/btf_record.h"
+
+#include "base/diag.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { FILE_LIMIT = 256 << 20, RECORD_FIXED = 12 };
+
+/* Bytes behind the fixed part: once per record, and per item of vlen. */
+static const struct {
+    uint8_t once, item;
+} tail_sizes[RECORD_KINDS] = {
+    [BTF_KIND_INT] = {4, 0},       [BTF_KIND_ARRAY] = {12, 0},  [BTF_KIND_STRUCT] = {0, 12},
+    [BTF_KIND_UNION] = {0, 12},    [BTF_KIND_ENUM] = {0, 8},    [BTF_KIND_FUNC_PROTO] = {0, 8},
+    [BTF_KIND_VAR] = {4, 0},       [BTF_KIND_DATASEC] = {0, 12}, [BTF_KIND_DECL_TAG] = {4, 0},
+    [RECORD_ENUM64] = {0, 12},
+};
+
+/* The file. */
+
+static bool is_on_sysfs(int fd) {
+    struct statfs info;
+
+    return fstatfs(fd, &info) == 0 && info.f_type == SYSFS_MAGIC;
+}
+
+static int attach_file(struct object_btf *btf) {
+    int fd = open(btf->path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    int error = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (is_on_sysfs(fd) && fstat(fd, &info) == 0 && info.st_size > 0 && info.st_size <= FILE_LIMIT) {
+        void *address = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        btf->is_mapped = address != MAP_FAILED;
+        btf->data = btf->is_mapped ? address : NULL;
+        btf->size = (size_t)info.st_size;
+    }
+    if (!btf->is_mapped) {
+        char *bytes = NULL;
+        error = object_read_fd(fd, FILE_LIMIT, &bytes, &btf->size);
+        btf->data = (const uint8_t *)bytes;
+    }
+    close(fd);
+    return error;
+}
+
+static int check_header(struct object_btf *btf) {
+    struct btf_header header;
+
+    if (btf->size < sizeof header)
+        return -EINVAL;
+    memcpy(&header, btf->data, sizeof header);
+    if (header.magic != BTF_MAGIC || header.version != BTF_VERSION || !object_fits(btf->size, header.hdr_len, 0))
+        return -EINVAL;
+    uint64_t body = btf->size - header.hdr_len;
+    if (header.hdr_len < sizeof header || !object_fits(body, header.type_off, header.type_len) ||
+        !object_fits(body, header.str_off, header.str_len) || header.str_len == 0)
+        return -EINVAL;
+    btf->types = btf->data + header.hdr_len + header.type_off;
+    btf->types_size = header.type_len;
+    btf->strings = (const char *)btf->data + header.hdr_len + header.str_off;
+    btf->strings_size = header.str_len;
+    return btf->strings[0] == '\0' && btf->strings[btf->strings_size - 1] == '\0' ? 0 : -EINVAL;
+}
+
+static struct object_btf *make_reader(struct arena *arena) {
+    struct object_btf *btf = arena_make(arena, struct object_btf);
+
+    btf->arena = arena;
+    btf->next_id = 1;
+    hash_init(&btf->by_id, arena);
+    return btf;
+}
+
+struct object_btf *object_btf_open(struct arena *arena, const char *path, int *error) {
+    struct object_btf *btf = make_reader(arena);
+
+    btf->path = arena_strdup(arena, path ? path : "/sys/kernel/btf/vmlinux");
+    *error = attach_file(btf);
+    if (*error == 0)
+        *error = check_header(btf);
+    if (*error == 0)
+        return btf;
+    object_btf_release(btf);
+    return NULL;
+}
+
+struct object_btf *object_btf_from_bytes(struct arena *arena, const void *bytes, size_t size, int *error) {
+    struct object_btf *btf = make_reader(arena);
+
+    btf->data = bytes;
+    btf->size = size;
+    *error = check_header(btf);
+    return *error == 0 ? btf : NULL;
+}
+
+void object_btf_release(struct object_btf *btf) {
+    if (!btf || !btf->path)
+        return;
+    if (btf->is_mapped)
+        munmap((void *)btf->data, btf->size);
+    else
+        free((void *)btf->data);
+    free(btf->noted);
+    btf->data = NULL;
+    btf->noted = NULL;
+    btf->is_mapped = btf->is_scanned = false;
+    btf->types_size = btf->noted_count = btf->noted_capacity = btf->next_offset = 0;
+    btf->next_id = 1;
+}
+
+bool record_attach(struct object_btf *btf) {
+    if (btf->data)
+        return true;
+    if (attach_file(btf) == 0 && check_header(btf) == 0)
+        return true;
+    object_btf_release(btf);
+    return false;
+}
+
+/* Records. */
+
+static void note(struct object_btf *btf, uint32_t offset) {
+    if (btf->noted_count == btf->noted_capacity) {
+        /* All of it at once: a record has at least its fixed part. The pages behind the last note are never touched. */
+        uint32_t most = btf->types_size / RECORD_FIXED / RECORD_STRIDE + 1;
+        size_t bytes = sizeof *btf->noted * most;
+        btf->noted = btf->path ? malloc(bytes) : arena_alloc(btf->arena, bytes);
+        if (!btf->noted)
+            arena_out_of_memory(bytes);
+        btf->noted_capacity = most;
+    }
+    btf->noted[btf->noted_count++] = offset;
+}
+
+bool record_next(struct object_btf *btf, struct record_cursor *cursor, struct record *record) {
+    uint32_t rest = btf->types_size - cursor->offset;
+    const uint8_t *at = btf->types + cursor->offset;
+
+    if (rest < RECORD_FIXED)
+        goto end;
+    uint32_t info = object_u32(at + 4);
+    record->kind = BTF_INFO_KIND(info);
+    record->count = BTF_INFO_VLEN(info);
+    if (record->kind >= RECORD_KINDS || record->kind == BTF_KIND_UNKN)
+        goto end; /* of unknown size: nothing behind it can be read */
+    uint32_t size = RECORD_FIXED + tail_sizes[record->kind].once + tail_sizes[record->kind].item * record->count;
+    if (rest < size)
+        goto end;
+    record->id = cursor->id;
+    record->name_offset = object_u32(at);
+    record->kind_flag = BTF_INFO_KFLAG(info);
+    record->size_or_type = object_u32(at + 8);
+    record->tail = at + RECORD_FIXED;
+    if (cursor->id == btf->next_id) {
+        if ((cursor->id - 1) % RECORD_STRIDE == 0)
+            note(btf, cursor->offset);
+        btf->next_id++;
+        btf->next_offset = cursor->offset + size;
+    }
+    cursor->id++;
+    cursor->offset += size;
+    return true;
+end:
+    btf->is_scanned = true;
+    return false;
+}
+
+bool record_get(struct object_btf *btf, uint32_t id, struct record *record) {
+    if (id == 0 || !record_attach(btf))
+        return false;
+    struct record_cursor cursor = {btf->next_id, btf->next_offset};
+    if (id < btf->next_id) {
+        cursor.id = id - (id - 1) % RECORD_STRIDE;
+        cursor.offset = btf->noted[(id - 1) / RECORD_STRIDE];
+    } else if (btf->is_scanned) {
+        return false;
+    }
+    while (record_next(btf, &cursor, record))
+        if (record->id == id)
+            return true;
+    return false;
+}
+
+uint32_t object_btf_count(struct object_btf *btf) {
+    struct record record;
+
+    record_get(btf, UINT32_MAX, &record);
+    return btf->next_id - 1;
+}
+
+/* Names. */
+
+const char *record_name(const struct object_btf *btf, uint32_t name_offset) {
+    return name_offset < btf->strings_size ? btf->strings + name_offset : "";
+}
+
+const char *record_copy_name(struct object_btf *btf, uint32_t name_offset) {
+    const char *name = record_name(btf, name_offset);
+
+    return *name ? arena_strdup(btf->arena, name) : NULL;
+}
+
+uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool want_tails, uint32_t *count) {
+    const char *end = btf->strings + btf->strings_size;
+    size_t length = strlen(name) + 1; /* with its NUL; whole strings have one in front, too */
+    uint32_t *offsets = NULL, capacity = 0;
+    struct strbuf needle = {0};
+
+    *count = 0;
+    if (length == 1)
+        return NULL;
+    strbuf_add(&needle, "", 1);
+    strbuf_add(&needle, name, length);
+    size_t skip = want_tails ? 1 : 0;
+    for (const char *at = btf->strings; at < end; at++) {
+        at = memmem(at, (size_t)(end - at), needle.data + skip, needle.length - skip);
+        if (!at)
+            break;
+        if (*count == capacity) {
+            capacity = capacity ? capacity * 2 : 4;
+            offsets = realloc(offsets, sizeof *offsets * capacity);
+            if (!offsets)
+                arena_out_of_memory(sizeof *offsets * capacity);
+        }
+        offsets[(*count)++] = (uint32_t)(at - btf->strings) + (want_tails ? 0 : 1);
+    }
+    strbuf_free(&needle);
+    return offsets;
+}
+
+bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset) {
+    uint32_t low = 0, high = count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (offsets[middle] == offset)
+            return true;
+        if (offsets[middle] < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record) {
+    bool is_found = false;
+
+    if (!record_attach(btf))
+        return false;
+    for (int want_tails = 0; want_tails < 2 && !is_found; want_tails++) {
+        uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
+        struct record_cursor cursor = RECORD_FIRST;
+        while (count && !is_found && record_next(btf, &cursor, record))
+            is_found = kinds >> record->kind & 1 && record_has_offset(offsets, count, record->name_offset);
+        free(offsets);
+    }
+    return is_found;
+}
+
+uint32_t object_btf_find(struct object_btf *btf, uint32_t kinds, const char *name) {
+    struct record record;
+
+    return record_find(btf, kinds, name, &record) ? record.id : 0;
+}
+
+void object_btf_list(struct object_btf *btf, uint32_t kinds,
+                     bool (*callback)(void *context, uint32_t id, const char *name), void *context) {
+    struct record_cursor cursor = RECORD_FIRST;
+    struct record record;
+
+    if (!record_attach(btf))
+        return;
+    while (record_next(btf, &cursor, &record)) {
+        const char *name = record_name(btf, record.name_offset);
+        if (kinds >> record.kind & 1 && *name && !callback(context, record.id, name))
+            return;
+    }
+}
+
+struct name_list {
+    struct arena *arena;
+    VEC(const char *) names;
+};
+
+static bool add_name(void *context, uint32_t id, const char *name) {
+    struct name_list *list = context;
+
+    (void)id;
+    vec_push(list->arena, &list->names, name);
+    return true;
+}
+
+const char *object_btf_nearest(struct object_btf *btf, uint32_t kinds, const char *name) {
+    struct name_list list = {.arena = arena_new()};
+
+    object_btf_list(btf, kinds, add_name, &list);
+    const char *nearest = diag_nearest(name, list.names.data, list.names.count);
+    if (nearest)
+        nearest = arena_strdup(btf->arena, nearest);
+    arena_free(list.arena);
+    return nearest;
+}

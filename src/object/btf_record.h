@@ -1,0 +1,64 @@
+/* Inside of the BTF reader, shared by btf.c (file, scan, names) and btf_type.c (records to struct type). */
+#ifndef TARSIER_OBJECT_BTF_RECORD_H
+#define TARSIER_OBJECT_BTF_RECORD_H
+
+#include "base/hash.h"
+#include "object/btf.h"
+#include "object/input.h"
+#include <linux/btf.h>
+
+/* Kinds the installed linux/btf.h may be too old to name. */
+enum { RECORD_ENUM64 = 19, RECORD_KINDS = 20 };
+
+enum { RECORD_STRIDE = 16 }; /* ids per noted offset */
+
+struct object_btf {
+    struct arena *arena;
+    char *path; /* NULL: bytes of the caller */
+    const uint8_t *data;
+    size_t size;
+    bool is_mapped;
+    const uint8_t *types;
+    const char *strings; /* the last byte is NUL */
+    uint32_t types_size, strings_size;
+
+    /* Where ids 1, 1 + RECORD_STRIDE, ... start in the type section, as far as the scan has come. */
+    uint32_t *noted;
+    uint32_t noted_count, noted_capacity;
+    uint32_t next_id, next_offset; /* the first record not yet seen */
+    bool is_scanned;               /* no record is left */
+
+    struct hash by_id; /* id -> struct type */
+};
+
+/* One type record, its fixed part decoded. */
+struct record {
+    uint32_t id, name_offset, kind, count; /* count: vlen */
+    bool kind_flag;
+    uint32_t size_or_type;
+    const uint8_t *tail; /* what follows the fixed part */
+};
+
+/* Makes the bytes available again after a release. False when they are gone; the reader is then empty. */
+bool record_attach(struct object_btf *btf);
+/* The record of an id; false for 0 and beyond the end. */
+bool record_get(struct object_btf *btf, uint32_t id, struct record *record);
+/* Text of a name; "" when anonymous or broken. Lives until release. */
+const char *record_name(const struct object_btf *btf, uint32_t name_offset);
+/* The same in the arena; NULL when anonymous. */
+const char *record_copy_name(struct object_btf *btf, uint32_t name_offset);
+/* The first record, starting behind id `after`, whose kind is in `kinds` and whose name is `name`. */
+bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record);
+
+struct record_cursor {
+    uint32_t id, offset; /* of the next record */
+};
+#define RECORD_FIRST ((struct record_cursor){1, 0})
+bool record_next(struct object_btf *btf, struct record_cursor *cursor, struct record *record);
+
+/* All offsets in the strings at which the text `name` stands, ascending, in the heap. BTF writers share a string among
+ * its users, and usually not its tail; so whole strings are asked for first and tails only if that gives nothing. */
+uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool want_tails, uint32_t *count);
+bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset);
+
+#endif
