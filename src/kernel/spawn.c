@@ -1,0 +1,103 @@
+#include "kernel/bpf_int.h"
+#include "kernel/proc.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+/* In the child. Waits for one byte (release) or the end of the pipe (the parent gave up or died). */
+static _Noreturn void child_run(const char *const *argv, int go_fd, int error_fd) {
+    char byte;
+    ssize_t got;
+    do {
+        got = read(go_fd, &byte, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1)
+        _exit(125);
+    execvp(argv[0], (char *const *)argv);
+    int error = errno;
+    ssize_t written = write(error_fd, &error, sizeof error); /* the parent reads it; without one nobody cares */
+    _exit(written == (ssize_t)sizeof error ? 127 : 126);
+}
+
+/* The caller may block signals for a signalfd and ignore SIGPIPE; a command expects neither. */
+static void child_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_pair(const int pair[2]) {
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int kernel_spawn_stopped(const char *const *argv, struct kernel_child *child) {
+    int go[2], report[2];
+    if (pipe2(go, O_CLOEXEC) < 0)
+        return -errno;
+    if (pipe2(report, O_CLOEXEC) < 0) {
+        int error = -errno;
+        close_pair(go);
+        return error;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = -errno;
+        close_pair(go);
+        close_pair(report);
+        return error;
+    }
+    if (pid == 0) {
+        close(go[1]); /* else the end of the pipe would never come when the parent dies */
+        close(report[0]);
+        child_signals();
+        child_run(argv, go[0], report[1]);
+    }
+    close(go[0]);
+    close(report[1]);
+    *child = (struct kernel_child){.pid = pid, .go_fd = go[1], .error_fd = report[0]};
+    return 0;
+}
+
+static void child_close(struct kernel_child *child) {
+    close(child->go_fd);
+    close(child->error_fd);
+    child->go_fd = child->error_fd = -1;
+}
+
+int kernel_spawn_release(struct kernel_child *child) {
+    /* MSG_NOSIGNAL does not exist for pipes: a child that was killed meanwhile must not kill us by SIGPIPE. */
+    sigset_t pipe_signal, before;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    ssize_t sent = write(child->go_fd, "g", 1);
+    int result = sent == 1 ? 0 : -errno;
+    if (result == -EPIPE) {
+        const struct timespec at_once = {0};
+        if (!sigismember(&before, SIGPIPE))
+            sigtimedwait(&pipe_signal, NULL, &at_once);
+        result = -ESRCH;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result == 0) {
+        int error = 0;
+        ssize_t got;
+        do { /* ends when execve closes the other end */
+            got = read(child->error_fd, &error, sizeof error);
+        } while (got < 0 && errno == EINTR);
+        result = got == (ssize_t)sizeof error ? -error : 0;
+    }
+    child_close(child);
+    return result;
+}
+
+void kernel_spawn_cancel(struct kernel_child *child) {
+    if (child->go_fd >= 0)
+        child_close(child);
+    int status;
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+}
