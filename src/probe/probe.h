@@ -24,20 +24,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct kernel_features;
 struct object_btf;
 struct probe_caches; /* lazily opened tracefs, event names, ELF files, BTF */
 struct probe_kind;
 
-/* What the kernel can do that decides between mechanisms. session fills it from kernel/feature.h. */
-struct probe_abilities {
-    bool btf_tracepoint;       /* tp_btf programs load (kernel BTF present) */
-    bool uprobe_multi;         /* uprobe.multi links (6.6) */
-    bool raw_tracepoint_cookie; /* bpf_get_attach_cookie in raw tracepoints (6.10) */
-};
-
 struct probe_context {
     struct arena *arena;
-    struct probe_abilities abilities;
+    struct kernel_features *features; /* NULL: take the oldest mechanisms (perf events, no cookies) */
     pid_t pid;                /* -p PID or the -c child; 0: none */
     bool unsafe;              /* --unsafe: offsets outside a symbol are accepted */
     const char *tracefs_path; /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
@@ -45,7 +39,6 @@ struct probe_context {
     struct probe_caches *caches;
 };
 
-/* Zeroed abilities are the oldest kernel's; set them before the first expansion. */
 void probe_context_init(struct probe_context *context, struct arena *arena);
 void probe_context_free(struct probe_context *context);
 /* The kernel's BTF, opened on first use; NULL when there is none. */
@@ -79,6 +72,7 @@ struct probe_target {
     const char *kind_name; /* "tracepoint": what `probetype` shows */
     const char *name;      /* "tracepoint:syscalls:sys_enter_openat": what `probe` shows */
     enum probe_mechanism mechanism;
+    const char *warning;      /* NULL, or what the user should know about this target */
     const struct type *args;  /* fields for `args`; NULL: none, or not asked for */
     enum type_space args_space; /* memory that pointers among the arguments point into */
 
