@@ -81,6 +81,7 @@ static const char *parse_spec(const char *start, struct printf_spec *spec) {
     if (!conversion)
         return NULL;
     spec->conversion = conversion->conversion;
+    spec->has_length = at > modifier;
     spec->bits = modified_bits(modifier, (size_t)(at - modifier), conversion->bits);
     at += strlen(conversion->letters);
     spec->length = (uint32_t)(at - start);

@@ -37,7 +37,8 @@ struct printf_spec {
     const char *text; /* literal: the text itself; else the conversion as written, from '%' */
     uint32_t length;
     uint32_t width;
-    uint8_t bits; /* of the value that is printed, by the length modifier: 8, 16, 32 or 64 */
+    uint8_t bits;    /* of the value that is printed, by the length modifier: 8, 16, 32 or 64 */
+    bool has_length; /* a length modifier was written */
     bool left, plus, alternate, zero;
 };
 

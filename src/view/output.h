@@ -4,8 +4,8 @@
  * batch of events (view_output_settle) according to the mode. So a line appears as soon as the events that are already
  * there are printed, without a system call per line.
  *
- * Errors: EPIPE is the reader's decision to stop (head): `ended` becomes true and later bytes go nowhere. Any other error
- * (ENOSPC, EIO) stays in view_output_error() and later bytes are dropped; the caller reports it once and fails.
+ * Errors: EPIPE is the reader's decision to stop (head): `ended` becomes true and later bytes go nowhere. Any other
+ * error (ENOSPC, EIO) stays in view_output_error() and later bytes are dropped; the caller reports it once and fails.
  */
 #ifndef TARSIER_VIEW_OUTPUT_H
 #define TARSIER_VIEW_OUTPUT_H
