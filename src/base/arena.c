@@ -7,6 +7,11 @@
 
 /* Blocks double from 16 KiB to 1 MiB, so a one-liner stays small and a large one needs few allocations. The address
  * sanitizer sees an overrun only at the end of a heap block, so there every allocation is a block of its own. */
+#ifdef __has_feature /* clang's way to say it; gcc defines the name itself */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
 enum { BLOCK_FIRST = 1, BLOCK_LARGEST = 1 };
 #else
