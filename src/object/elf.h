@@ -43,7 +43,8 @@ struct object_elf *object_elf_from_bytes(const void *bytes, size_t size, const c
 void object_elf_close(struct object_elf *elf); /* NULL is fine */
 
 /* Adds the symbols of the separate debug file, found by build id or .gnu_debuglink below `root` (NULL or "": ours),
- * accepted when its build id is the same. False when there is none. Done once; before the first symbol_at(). */
+ * accepted when its build id is the same. A file that has a .symtab of its own needs none. False when nothing was added.
+ * Done once, before the first symbol_at(). */
 bool object_elf_load_debug(struct object_elf *elf, const char *root);
 
 /* The symbol of that name: a global one before a local one. False when there is none. */

@@ -30,7 +30,7 @@ struct object_format {
     const bool *is_relative;         /* per field of args: __rel_loc */
 };
 
-/* How names in the text become types. All may be zero. */
+/* How names in the text become types. All may be zero, and the whole may be left out (NULL). */
 struct object_format_types {
     enum type_space space; /* of pointers: SPACE_USER for syscalls:*, else SPACE_KERNEL */
     /* The struct or union with this tag, or NULL for "unknown" (becomes void). */
