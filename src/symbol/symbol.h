@@ -2,13 +2,13 @@
  *
  * Kernel: /proc/kallsyms, loaded when the first kernel address is asked for and not before (it is 10 MB of text).
  * Process: its mappings are read once, when first asked for or learnt, and stay after it has ended; a reused process id
- * is noticed by its start time. Files are opened through /proc/TGID/map_files and /proc/TGID/root (so containers and deleted
- * files work), and their symbol tables are shared by all processes that map the same (device, inode). The vdso
+ * is noticed by its start time. Files are opened through /proc/TGID/map_files and /proc/TGID/root (so containers and
+ * deleted files work), and their symbol tables are shared by all processes that map the same (device, inode). The vdso
  * is read from the process; anonymous code is looked up in /tmp/perf-TGID.map (of a JIT compiler).
  * An address that has no name stays an address: "0x7f001234".
  *
- * Everything read from files and processes is hostile (object/ checks it). Memory belongs to the arena; names stay valid as
- * long as it does. One thread.
+ * Everything read from files and processes is hostile (object/ checks it). Memory belongs to the arena; names stay
+ * valid as long as it does. One thread.
  */
 #ifndef TARSIER_SYMBOL_SYMBOL_H
 #define TARSIER_SYMBOL_SYMBOL_H

@@ -1,0 +1,118 @@
+/* Files that code is mapped from, opened once whatever the number of processes that map them. */
+#include "symbol/symbol_int.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What tells files apart: the time too, as inode numbers are used again. */
+struct file_key {
+    uint64_t device, inode, size;
+    int64_t seconds, nanoseconds;
+};
+
+static uint64_t key_of(const struct stat *status) {
+    struct file_key key = {
+        .device = status->st_dev,
+        .inode = status->st_ino,
+        .size = (uint64_t)status->st_size,
+        .seconds = status->st_mtim.tv_sec,
+        .nanoseconds = status->st_mtim.tv_nsec,
+    };
+
+    return hash_bytes(&key, sizeof key);
+}
+
+/* A path that leads to the mapped file, whatever has become of its name. map_files is that for certain, also for
+ * deleted files; it needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. Through the process's root the name may lead
+ * elsewhere by now. */
+static bool find_path(uint32_t tgid, const struct object_map *map, char *path, size_t size, struct stat *status) {
+    snprintf(path, size, "/proc/%u/map_files/%llx-%llx", tgid, (unsigned long long)map->start,
+             (unsigned long long)map->end);
+    if (stat(path, status) == 0)
+        return S_ISREG(status->st_mode);
+    int length = snprintf(path, size, "/proc/%u/root%s", tgid, map->path);
+    return !map->is_deleted && length > 0 && (size_t)length < size && stat(path, status) == 0 &&
+           S_ISREG(status->st_mode) && status->st_ino == map->inode;
+}
+
+static struct symbol_file *add_file(struct symbol_cache *cache, const char *path) {
+    struct symbol_file *file = arena_make(cache->arena, struct symbol_file);
+
+    file->path = arena_strdup(cache->arena, path);
+    vec_push(cache->arena, &cache->all_files, file);
+    return file;
+}
+
+struct symbol_file *symbol_file_of(struct symbol_cache *cache, uint32_t tgid, const struct object_map *map) {
+    char path[PATH_MAX + 64];
+    struct stat status;
+    const char *error;
+
+    if (strcmp(map->path, "[vdso]") == 0 && map->end - map->start == cache->vdso_size)
+        return &cache->vdso;
+    if (map->path[0] != '/' || !map->inode || !find_path(tgid, map, path, sizeof path, &status))
+        return NULL;
+    uint64_t key = key_of(&status);
+    struct symbol_file *file = hash_get_number(&cache->files, key);
+    if (!file) {
+        file = add_file(cache, map->path);
+        file->elf = object_elf_open(path, &error); /* else the mapping still has the name of its module */
+        hash_put_number(&cache->files, key, file);
+    }
+    return file;
+}
+
+/* The vdso is the same in all processes, and ours is the one that nobody else has written to. */
+void symbol_file_init_vdso(struct symbol_cache *cache) {
+    uint64_t start = getauxval(AT_SYSINFO_EHDR);
+    struct arena *scratch = arena_new();
+    struct object_maps maps;
+    const char *error;
+
+    cache->vdso.path = "[vdso]";
+    cache->vdso.has_looked_for_debug = true;
+    if (start && object_maps_read(scratch, getpid(), true, &maps) == 0) {
+        const struct object_map *map = object_maps_at(&maps, start);
+        if (map && map->start == start) {
+            cache->vdso_size = map->end - map->start;
+            cache->vdso.elf = object_elf_from_bytes((const void *)(uintptr_t)start, cache->vdso_size, &error);
+        }
+    }
+    arena_free(scratch);
+}
+
+/* The name without "@VERSION", copied only where there is one. */
+static const char *plain_name(struct symbol_cache *cache, const struct object_symbol *symbol) {
+    if (symbol->name[symbol->name_length] == '\0')
+        return symbol->name;
+    char *name = hash_get_number(&cache->unversioned, (uintptr_t)symbol->name);
+    if (!name) {
+        name = arena_strndup(cache->arena, symbol->name, symbol->name_length);
+        hash_put_number(&cache->unversioned, (uintptr_t)symbol->name, name);
+    }
+    return name;
+}
+
+bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
+                      struct symbol_name *out) {
+    struct object_symbol symbol;
+    uint64_t address;
+
+    out->module = file->path;
+    if (!file->elf)
+        return false;
+    if (!file->has_looked_for_debug) {
+        file->has_looked_for_debug = true;
+        object_elf_load_debug(file->elf, NULL);
+    }
+    if (!object_elf_address_of(file->elf, file_offset, &address) ||
+        !object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
+        return false;
+    out->name = plain_name(cache, &symbol);
+    out->offset = address - symbol.address;
+    return true;
+}

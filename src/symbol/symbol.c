@@ -1,0 +1,60 @@
+#include "symbol/symbol_int.h"
+
+struct symbol_cache *symbol_cache_new(struct arena *arena) {
+    struct symbol_cache *cache = arena_make(arena, struct symbol_cache);
+
+    cache->arena = arena;
+    hash_init(&cache->files, arena);
+    hash_init(&cache->unversioned, arena);
+    return cache;
+}
+
+void symbol_cache_close(struct symbol_cache *cache) {
+    if (!cache)
+        return;
+    symbol_process_close_all(cache);
+    for (uint32_t i = 0; i < cache->all_files.count; i++)
+        object_elf_close(cache->all_files.data[i]->elf);
+    object_elf_close(cache->vdso.elf);
+    object_kallsyms_free(cache->kallsyms);
+}
+
+bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out) {
+    struct object_kernel_symbol symbol;
+    int error;
+
+    *out = (struct symbol_name){0};
+    if (!cache->has_loaded_kallsyms) {
+        cache->has_loaded_kallsyms = true;
+        cache->kallsyms = object_kallsyms_load(NULL, &error); /* refused: addresses stay addresses */
+    }
+    if (!cache->kallsyms || !object_kallsyms_at(cache->kallsyms, address, &symbol))
+        return false;
+    *out = (struct symbol_name){symbol.name, address - symbol.address,
+                                symbol.module ? symbol.module : "[kernel.kallsyms]"};
+    return true;
+}
+
+bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out) {
+    *out = (struct symbol_name){0};
+    if (!cache->vdso.path)
+        symbol_file_init_vdso(cache);
+    struct symbol_process *process = symbol_process_get(cache, tgid);
+    if (!process)
+        return false;
+    const struct symbol_mapping *mapping = symbol_process_mapping(cache, process, address);
+    if (!mapping)
+        return false;
+    if (mapping->file && symbol_file_name(cache, mapping->file, address - mapping->start + mapping->file_offset, out))
+        return true;
+    /* Compilers also run from files they have deleted or made in memory. */
+    return (!mapping->file || !mapping->file->elf) && symbol_process_jit_name(cache, process, address, out);
+}
+
+bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid) {
+    if (!cache->vdso.path)
+        symbol_file_init_vdso(cache);
+    struct symbol_process *process = symbol_process_get(cache, tgid);
+
+    return process && symbol_process_read(cache, process);
+}
