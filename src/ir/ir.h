@@ -16,7 +16,9 @@
  *
  * Functions. A module has one main function and any number of callbacks `long f(u64 index, void *frame)`. All slots
  * belong to the main function; a callback reaches them through its second argument, which is the address of the
- * slot area of main (IR_FRAME_BASE there); the same IR_SLOT instruction works in both.
+ * slot area of main (IR_FRAME there); the same IR_SLOT instruction works in both. Whoever calls bpf_loop passes
+ * ir_frame() as the callback's argument. The context is known in main only: a callback that needs it loads it from a
+ * slot into which main stored it (8 bytes).
  *
  * Folding and sharing happen while building: constants fold, equal pure values and CONST helper calls of dominating
  * blocks are reused. So most redundancy never exists.
@@ -134,6 +136,7 @@ ir_value ir_extend(struct ir_function *f, ir_value a, unsigned width, bool is_si
 ir_value ir_byte_swap(struct ir_function *f, ir_value a, unsigned width);
 ir_value ir_context(struct ir_function *f);
 ir_value ir_callback_index(struct ir_function *f);                      /* callbacks: first argument */
+ir_value ir_frame(struct ir_function *f);                               /* slot area of main, for callbacks */
 ir_value ir_slot_address(struct ir_function *f, ir_slot slot);
 ir_value ir_map(struct ir_function *f, uint32_t map);                   /* map for a helper argument */
 ir_value ir_map_value(struct ir_function *f, uint32_t map, uint32_t offset); /* address inside an array map's value */
@@ -167,7 +170,24 @@ void ir_verify(const struct ir_module *module);
 /* Dead values, unreachable blocks, jump threading, block merging; keeps value ids. */
 void ir_optimize(struct ir_module *module);
 void ir_print(const struct ir_module *module, struct strbuf *out);
-/* Helper calls on the longest path: the cost model, kept from growing by tests. */
+/* Helper calls on the longest path: the cost model, kept from growing by tests. Loops count once. */
 uint32_t ir_count_calls(const struct ir_function *f);
+
+/* Facts for passes, here and in bpf/. */
+enum ir_effect ir_effect_of(const struct ir_instruction *instruction); /* calls: the helper's */
+bool ir_has_result(const struct ir_instruction *instruction);
+bool ir_is_compare(enum ir_op op);       /* EQ .. SGE */
+bool ir_is_commutative(enum ir_op op);
+enum ir_op ir_inverted(enum ir_op compare); /* !(a < b) is a >= b */
+enum ir_op ir_swapped(enum ir_op compare);  /* a < b is b > a */
+int64_t ir_evaluate(enum ir_op op, int64_t a, int64_t b); /* ADD .. SGE as the machine computes them */
+/* Bits that may be set in the value, by what made it (loads, masks, compares). */
+uint64_t ir_known_bits(const struct ir_function *f, ir_value value);
+/* The operands that are values, as pointers into the instruction; gives how many (at most 8). */
+unsigned ir_operands(const struct ir_instruction *instruction, const ir_value *operands[8]);
+/* Blocks control goes to from `block` (0 to 2; 0 while unfinished). */
+unsigned ir_successors(const struct ir_function *f, ir_block block, ir_block successors[2]);
+/* Reachable blocks in reverse post-order: a block comes after the blocks that dominate it. */
+ir_block *ir_reverse_post_order(const struct ir_function *f, struct arena *arena, uint32_t *count);
 
 #endif

@@ -1,0 +1,91 @@
+/* The driver of the machine's passes, and the one limit that concerns all functions together: the stack. */
+#include "bpf/bpf_int.h"
+
+struct attempt {
+    uint64_t random_seed;
+    bool share;
+};
+
+struct compiler {
+    struct arena *scratch;
+    const struct ir_module *module;
+    const struct bpf_options *options;
+    struct bpf_function *functions;
+};
+
+static void lower_functions(struct compiler *c, struct attempt attempt) {
+    uint32_t *slot_offsets, area = bpf_place_slots(c->module, c->scratch, &slot_offsets);
+    uint64_t state = attempt.random_seed;
+    for (uint32_t i = 0; i < c->module->functions.count; i++) {
+        struct bpf_function *f = &c->functions[i];
+        *f = (struct bpf_function){.ir = c->module->functions.data[i], .arena = c->scratch};
+        f->slot_area = f->ir->kind == IR_MAIN ? area : 0;
+        bpf_select(f, slot_offsets, c->options->cpu_v4);
+        bpf_allocate(f, state ? &state : NULL, attempt.share);
+    }
+}
+
+/* The kernel counts at least one byte for each frame and rounds each up to 32. */
+static uint32_t rounded_frame(const struct bpf_function *f) {
+    uint32_t size = bpf_frame_size(f);
+    return size == 0 ? 32 : (size + 31) & ~31u;
+}
+
+/* Frame of a function plus the deepest chain of callbacks it starts. No function may reach itself, so the depth of
+ * this recursion is at most the number of functions. */
+static uint32_t chain_size(const struct compiler *c, uint32_t index, uint32_t depth) {
+    const struct ir_function *f = c->functions[index].ir;
+    uint32_t deepest = 0;
+    if (depth > c->module->functions.count)
+        BUG("bpf: callbacks of %s call themselves", c->module->name);
+    for (ir_block b = 0; b < f->blocks.count; b++)
+        for (uint32_t k = 0; k < f->blocks.data[b].instructions.count; k++) {
+            const struct ir_instruction *v = &f->values.data[f->blocks.data[b].instructions.data[k]];
+            uint32_t below = v->op == IR_FUNCTION ? chain_size(c, (uint32_t)v->immediate, depth + 1) : 0;
+            deepest = below > deepest ? below : deepest;
+        }
+    return rounded_frame(&c->functions[index]) + deepest;
+}
+
+static const char *stack_error(const struct compiler *c, struct arena *arena, uint32_t size) {
+    const struct ir_module *module = c->module;
+    uint32_t largest = UINT32_MAX;
+    for (uint32_t i = 0; i < module->slots.count; i++)
+        if (largest == UINT32_MAX || module->slots.data[i].size > module->slots.data[largest].size)
+            largest = i;
+    const char *who = largest == UINT32_MAX ? "values computed at the same time"
+                                            : arena_printf(arena, "'%s' with %u", module->slots.data[largest].name,
+                                                           module->slots.data[largest].size);
+    return arena_printf(arena,
+                        "%s needs %u bytes of stack and BPF has %u; the largest user is %s: use fewer or smaller "
+                        "variables and keys, or split the probe",
+                        module->name, size, BPF_STACK_LIMIT, who);
+}
+
+static bool write_program(struct compiler *c, struct arena *arena, struct bpf_program *out, const char **error) {
+    for (uint32_t i = 0; i < c->module->functions.count; i++)
+        if (!bpf_encode(&c->functions[i], arena, out, error))
+            return false;
+    bpf_resolve_functions(out);
+    return true;
+}
+
+bool bpf_compile(struct arena *arena, const struct ir_module *module, const struct bpf_options *options,
+                 struct bpf_program *out, const char **error) {
+    const struct attempt attempts[] = {{options->random_seed, false}, {0, false}, {0, true}};
+    struct compiler c = {.scratch = arena_new(), .module = module, .options = options};
+    c.functions = arena_new_array(c.scratch, struct bpf_function, module->functions.count);
+    *out = (struct bpf_program){.name = arena_strdup(arena, module->name)};
+    *error = NULL;
+    for (unsigned i = 0; i < sizeof attempts / sizeof *attempts; i++) {
+        lower_functions(&c, attempts[i]);
+        out->stack_size = chain_size(&c, 0, 0);
+        if (out->stack_size <= BPF_STACK_LIMIT)
+            break;
+    }
+    if (out->stack_size > BPF_STACK_LIMIT)
+        *error = stack_error(&c, arena, out->stack_size);
+    bool done = !*error && write_program(&c, arena, out, error);
+    arena_free(c.scratch);
+    return done;
+}
