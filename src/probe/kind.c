@@ -52,7 +52,7 @@ struct probe_target *probe_add_target(struct probe_context *context, const struc
     return target;
 }
 
-static int unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {
+int probe_unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {
     const char *names[sizeof probe_kinds / sizeof *probe_kinds];
 
     for (uint32_t i = 0; i < probe_kind_count; i++)
@@ -125,7 +125,7 @@ int probe_expand(struct probe_context *context, const char *text, bool want_args
     } else {
         point.kind = probe_kind_find(point.provider.text, strlen(point.provider.text));
         if (!point.kind)
-            return unknown_kind(context, &point, error);
+            return probe_unknown_kind(context, &point, error);
         result = check_parts(context, &point, error);
         if (result == 0)
             result = point.kind->expand(context, &point, out, error);

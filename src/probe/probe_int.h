@@ -56,6 +56,9 @@ const struct probe_kind *probe_kind_find(const char *provider, size_t length);
 struct probe_target *probe_add_target(struct probe_context *context, const struct probe_point *point,
                                       struct probe_targets *out);
 
+/* Fills the error "Invalid probe type" with the nearest names. */
+int probe_unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error);
+
 /* point.c */
 int probe_split(struct probe_context *context, const char *text, struct probe_point *point, struct probe_error *error);
 static inline bool probe_has_star(const char *text) { return strchr(text, '*') != NULL; }
@@ -78,8 +81,11 @@ const char *probe_nearest(struct probe_context *context, const char *wanted, con
 /* syscalls.c: the number of a call under the name tracefs gives it ("newfstat"), or -1. */
 int32_t probe_syscall_number(const char *tracefs_name);
 
-/* list.c */
-void probe_list_line(struct probe_lister *lister, const char *line);
+/* list.c: a probe's line (true: it matched and was written), then its arguments when verbose. */
+bool probe_list_line(struct probe_lister *lister, const char *line);
+void probe_list_matched(struct probe_lister *lister, const char *line); /* one that is known to match */
+void probe_list_argument(struct probe_lister *lister, const char *declaration);
 void probe_list_fields(struct probe_lister *lister, const struct type *args);
+void probe_sort_names(const char **names, uint32_t count);
 
 #endif

@@ -1,0 +1,150 @@
+/* From the first part of a uprobe ("bash", "libc", "/opt/x*", nothing with -p) to files to open. */
+#include "probe/binary_int.h"
+
+#include "object/library.h"
+#include "object/maps.h"
+#include "probe/context_int.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINK_MAX_BYTES = 4096 };
+
+static const char *read_link(struct arena *arena, const char *path) {
+    char target[LINK_MAX_BYTES];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+
+    return length > 0 ? arena_strndup(arena, target, (size_t)length) : NULL;
+}
+
+/* "/proc/PID/root" when the target process sees other files than we do, else "". */
+static const char *target_root(struct probe_context *context) {
+    if (context->pid <= 0)
+        return "";
+    const char *ours = read_link(context->arena, "/proc/self/ns/mnt");
+    const char *theirs = read_link(context->arena, arena_printf(context->arena, "/proc/%d/ns/mnt", context->pid));
+    if (!ours || !theirs || strcmp(ours, theirs) == 0)
+        return "";
+    return arena_printf(context->arena, "/proc/%d/root", context->pid);
+}
+
+static void add_binary(struct probe_context *context, const char *path, const char *shown,
+                       struct probe_binaries *out) {
+    struct probe_binary binary = {.path = path, .shown = shown};
+    struct stat status;
+
+    if (stat(path, &status) == 0) {
+        binary.device = status.st_dev;
+        binary.inode = status.st_ino;
+        for (uint32_t i = 0; i < out->items.count; i++) {
+            if (out->items.data[i].device == binary.device && out->items.data[i].inode == binary.inode)
+                return;
+        }
+    }
+    vec_push(context->arena, &out->items, binary);
+}
+
+static void glob_in(struct probe_context *context, const char *root, const char *pattern, struct probe_binaries *out) {
+    const char *full = arena_printf(context->arena, "%s%s", root, pattern);
+    glob_t found;
+
+    if (glob(full, GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *path = arena_strdup(context->arena, found.gl_pathv[i]);
+        struct stat status;
+        if (stat(path, &status) == 0 && S_ISREG(status.st_mode))
+            add_binary(context, path, path + strlen(root), out);
+    }
+    globfree(&found);
+}
+
+/* A pattern with a slash is a path; without one it is tried in each directory of PATH. */
+static void find_by_glob(struct probe_context *context, const char *pattern, struct probe_binaries *out) {
+    const char *root = strchr(pattern, '/') == pattern ? target_root(context) : "";
+    const char *directories = getenv("PATH");
+
+    if (strchr(pattern, '/')) {
+        glob_in(context, root, pattern, out);
+        return;
+    }
+    for (const char *at = directories ? directories : ""; *at;) {
+        size_t length = strcspn(at, ":");
+        glob_in(context, target_root(context), arena_printf(context->arena, "%.*s/%s", (int)length, at, pattern), out);
+        at += length + (at[length] == ':');
+    }
+}
+
+/* "libc", "c" or "libc.so.6" among the files the process has mapped: its own copy wins over the system's. */
+static bool is_library_name(const char *wanted, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(wanted);
+
+    return strcmp(name, wanted) == 0 || (strncmp(name, wanted, length) == 0 && str_starts(name + length, ".so"));
+}
+
+static const char *find_mapped(struct probe_context *context, const char *name) {
+    struct object_maps maps;
+
+    if (context->pid <= 0 || object_maps_read(context->arena, context->pid, true, &maps) != 0)
+        return NULL;
+    for (uint32_t i = 0; i < maps.count; i++) {
+        if (maps.items[i].path[0] == '/' && !maps.items[i].is_deleted && is_library_name(name, maps.items[i].path))
+            return maps.items[i].path;
+    }
+    return NULL;
+}
+
+static int not_found(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
+                     const char *reason, struct probe_error *error) {
+    int result = probe_fail_match(context, error, part, "%s target file '%s' does not exist or is not executable",
+                                  point->kind->name, part->text);
+    error->hint = reason;
+    return result;
+}
+
+static int find_by_name(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
+                        struct probe_binaries *out, struct probe_error *error) {
+    const char *name = part->text, *root = target_root(context), *reason = NULL;
+    bool is_path = strchr(name, '/') != NULL;
+
+    if (is_path && name[0] != '/') {
+        if (access(name, F_OK) != 0)
+            return not_found(context, point, part, NULL, error);
+        add_binary(context, name, name, out);
+        return 0;
+    }
+    const char *mapped = is_path ? NULL : find_mapped(context, name);
+    if (mapped) {
+        add_binary(context, arena_printf(context->arena, "%s%s", root, mapped), mapped, out);
+        return 0;
+    }
+    const char *path = object_library_resolve(context->arena, root, name, &reason);
+    if (!path)
+        return not_found(context, point, part, reason, error);
+    add_binary(context, path, is_path ? name : path + strlen(root), out);
+    return 0;
+}
+
+int probe_find_binaries(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
+                        struct probe_binaries *out, struct probe_error *error) {
+    if (!part) {
+        const char *link = arena_printf(context->arena, "/proc/%d/exe", context->pid);
+        const char *path = read_link(context->arena, link);
+        if (!path)
+            return probe_fail_system(context, error, errno, "reading %s", link);
+        add_binary(context, link, path, out);
+        return 0;
+    }
+    if (!probe_has_star(part->text))
+        return find_by_name(context, point, part, out, error);
+    find_by_glob(context, part->text, out);
+    if (out->items.count == 0)
+        return probe_fail_match(context, error, part, "%s target file '%s' matches no file", point->kind->name,
+                                part->text);
+    return 0;
+}

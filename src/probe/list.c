@@ -1,0 +1,107 @@
+/* -l: which probes there are, in bpftrace's forms. */
+#include "probe/probe_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void probe_list_matched(struct probe_lister *lister, const char *line) {
+    lister->line(lister->user, line);
+    lister->count++;
+}
+
+bool probe_list_line(struct probe_lister *lister, const char *line) {
+    if (!str_glob(lister->pattern, line))
+        return false;
+    probe_list_matched(lister, line);
+    return true;
+}
+
+void probe_list_argument(struct probe_lister *lister, const char *declaration) {
+    struct strbuf line = {0};
+
+    strbuf_addf(&line, "    %s", declaration);
+    lister->line(lister->user, strbuf_text(&line));
+    strbuf_free(&line);
+}
+
+/* "struct task_struct * p", "char comm[16]" */
+static void add_declaration(const struct type_field *field, struct strbuf *out) {
+    const struct type *type = field->type;
+    bool is_array = type->kind == TYPE_ARRAY;
+
+    type_format(is_array ? type->target : type, out);
+    strbuf_addf(out, " %s", field->name ? field->name : "");
+    if (is_array)
+        strbuf_addf(out, "[%u]", type->count);
+}
+
+void probe_list_fields(struct probe_lister *lister, const struct type *args) {
+    struct strbuf text = {0};
+
+    for (uint32_t i = 0; args && i < args->field_count; i++) {
+        strbuf_reset(&text);
+        add_declaration(&args->fields[i], &text);
+        probe_list_argument(lister, strbuf_text(&text));
+    }
+    strbuf_free(&text);
+}
+
+static int compare(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+void probe_sort_names(const char **names, uint32_t count) {
+    if (count)
+        qsort(names, count, sizeof *names, compare);
+}
+
+/* What lines must look like: "t:*open*" has one part too few, so any system will do; missing parts match all. */
+static const char *line_pattern(struct probe_context *context, const struct probe_point *point) {
+    const struct probe_kind *kind = point->kind;
+    uint32_t missing = kind->parts_min > point->part_count ? kind->parts_min - point->part_count : 0;
+    const char *pattern = kind->name;
+
+    if (point->part_count > 0 && missing > 0)
+        pattern = arena_printf(context->arena, "%s:*", pattern);
+    for (uint32_t i = 0; i < point->part_count; i++)
+        pattern = arena_printf(context->arena, "%s:%s", pattern, point->parts[i].text);
+    bool open_end = point->part_count == 0 ? kind->parts_max > 0 : point->part_count < kind->parts_max && missing == 0;
+    return open_end ? arena_printf(context->arena, "%s:*", pattern) : pattern;
+}
+
+/* No kind is named: the pattern is about whole lines. */
+static int list_all(struct probe_context *context, struct probe_lister *lister, struct probe_error *error) {
+    int result = 0;
+
+    for (uint32_t i = 0; i < probe_kind_count; i++) {
+        struct probe_point everything = {.kind = probe_kinds[i]};
+        int listed = probe_kinds[i]->list(context, &everything, lister, error);
+        result = result ? result : listed;
+    }
+    return result && lister->count == 0 ? result : lister->count;
+}
+
+static int list_kind(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
+                     struct probe_error *error) {
+    lister->pattern = line_pattern(context, point);
+    int result = point->kind->list(context, point, lister, error);
+    return result < 0 ? result : lister->count;
+}
+
+int probe_list(struct probe_context *context, const char *pattern, bool verbose, probe_line_fn line, void *user,
+               struct probe_error *error) {
+    struct probe_lister lister = {.verbose = verbose, .pattern = "*", .line = line, .user = user};
+    struct probe_point point;
+
+    *error = (struct probe_error){0};
+    if (!pattern || !*pattern)
+        return list_all(context, &lister, error);
+    int result = probe_split(context, pattern, &point, error);
+    if (result != 0)
+        return result;
+    point.kind = probe_kind_find(point.provider.text, strlen(point.provider.text));
+    if (point.kind)
+        return list_kind(context, &point, &lister, error);
+    if (!probe_has_star(pattern))
+        return probe_unknown_kind(context, &point, error);
+    lister.pattern = pattern;
+    return list_all(context, &lister, error);
+}

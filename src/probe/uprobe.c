@@ -1,0 +1,298 @@
+/* uprobe, uretprobe: functions of user programs and libraries.
+ *
+ * BINARY:FUNCTION, FUNCTION+OFFSET or ADDRESS (of the file's address space). `*` matches in both; with a target process
+ * the binary may be left out. The kernel wants offsets in the file; several names of one place are one target. */
+#include "object/elf.h"
+#include "probe/binary_int.h"
+#include "probe/context_int.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAREST_NAMES_MAX = 1 << 18 };
+
+/* The part of the attach point after the binary. */
+struct place {
+    const struct probe_part *part;
+    const char *symbol; /* NULL: an address */
+    uint64_t number;    /* address, or offset from the symbol */
+};
+
+static void add_place(struct probe_context *context, const struct probe_point *point,
+                      const struct probe_binary *binary, const struct place *place, const struct object_symbol *symbol,
+                      uint64_t address, uint64_t offset, struct probe_targets *out) {
+    struct probe_target *target = probe_add_target(context, point, out);
+
+    target->mechanism = PROBE_UPROBE;
+    target->path = binary->path;
+    target->symbol =
+        symbol->name_length ? arena_strndup(context->arena, symbol->name, symbol->name_length) : NULL;
+    target->address = address;
+    target->offset = offset;
+    target->args_space = SPACE_USER;
+    target->is_return = point->kind == &probe_kind_uretprobe;
+    if (!place->symbol)
+        target->name = arena_printf(context->arena, "%s:%s:%" PRIu64, point->kind->name, binary->shown, address);
+    else if (place->number)
+        target->name = arena_printf(context->arena, "%s:%s:%s+%" PRIu64, point->kind->name, binary->shown,
+                                    target->symbol, place->number);
+    else
+        target->name = arena_printf(context->arena, "%s:%s:%s", point->kind->name, binary->shown, target->symbol);
+    if (symbol->is_ifunc)
+        target->warning = arena_printf(context->arena,
+                                       "%s chooses its implementation when the program starts; the probe is at the "
+                                       "chooser and will not see calls (list the implementations: -l '%s:%s:*%s*')",
+                                       target->symbol, point->kind->name, binary->shown, target->symbol);
+}
+
+/* ---- one function or address --------------------------------------------------------------------------------- */
+
+struct name_list {
+    struct arena *arena;
+    VEC(const char *) names;
+};
+
+static bool collect_name(void *user, const struct object_symbol *symbol) {
+    struct name_list *list = user;
+
+    vec_push(list->arena, &list->names, arena_strndup(list->arena, symbol->name, symbol->name_length));
+    return list->names.count < NEAREST_NAMES_MAX;
+}
+
+static int no_symbol(struct probe_context *context, const struct probe_point *point, const struct probe_binary *binary,
+                     const struct place *place, struct object_elf *elf, struct probe_error *error) {
+    struct name_list list = {.arena = arena_new()};
+
+    int result = probe_fail_match(context, error, place->part, "No matches for %s %s:%s.", point->kind->name,
+                                  binary->shown, place->symbol);
+    object_elf_each(elf, OBJECT_FUNCTIONS, collect_name, &list);
+    error->hint = probe_nearest(context, place->symbol, list.names.data, list.names.count);
+    if (!error->hint)
+        error->hint = list.names.count == 0
+                          ? "the file has no symbols: install its debug symbols, or give an address"
+                          : arena_printf(context->arena, "list its functions with -l '%s:%s:*'", point->kind->name,
+                                         binary->shown);
+    arena_free(list.arena);
+    return result;
+}
+
+static int expand_address(struct probe_context *context, const struct probe_point *point,
+                          const struct probe_binary *binary, const struct place *place, struct object_elf *elf,
+                          struct probe_targets *out, struct probe_error *error) {
+    struct object_symbol symbol = {0};
+    uint64_t offset;
+
+    if (!object_elf_offset_of(elf, place->number, &offset)) {
+        int result = probe_fail_match(context, error, place->part, "%s: address 0x%" PRIx64 " is not in the file %s",
+                                      point->kind->name, place->number, binary->shown);
+        error->hint = "an address is the one a symbol table shows (nm, objdump), not that in a running process";
+        return result;
+    }
+    object_elf_symbol_at(elf, OBJECT_FUNCTIONS, place->number, &symbol);
+    symbol.is_ifunc = false;
+    add_place(context, point, binary, place, &symbol, place->number, offset, out);
+    return 0;
+}
+
+static int expand_symbol(struct probe_context *context, const struct probe_point *point,
+                         const struct probe_binary *binary, const struct place *place, struct object_elf *elf,
+                         struct probe_targets *out, struct probe_error *error) {
+    struct object_symbol symbol;
+    uint64_t address, offset;
+
+    if (!object_elf_find(elf, OBJECT_FUNCTIONS, place->symbol, &symbol) &&
+        !(object_elf_load_debug(elf, NULL) && object_elf_find(elf, OBJECT_FUNCTIONS, place->symbol, &symbol)))
+        return no_symbol(context, point, binary, place, elf, error);
+    if (place->number && place->number >= symbol.size && !context->unsafe) {
+        int result = probe_fail_text(context, error, place->part,
+                                     "Offset outside the function bounds ('%s' size is %" PRIu64 ")", place->symbol,
+                                     symbol.size);
+        error->hint = "--unsafe accepts it";
+        return result;
+    }
+    if (__builtin_add_overflow(symbol.address, place->number, &address) ||
+        !object_elf_offset_of(elf, address, &offset))
+        return probe_fail_match(context, error, place->part, "%s: '%s' is not in the file %s", point->kind->name,
+                                place->part->text, binary->shown);
+    add_place(context, point, binary, place, &symbol, address, offset, out);
+    return 0;
+}
+
+/* ---- wildcards ----------------------------------------------------------------------------------------------- */
+
+struct match_list {
+    struct arena *arena;
+    const char *pattern;
+    VEC(struct object_symbol) symbols;
+};
+
+static bool collect_match(void *user, const struct object_symbol *symbol) {
+    struct match_list *list = user;
+
+    if (symbol->file_offset == UINT64_MAX || symbol->is_ifunc)
+        return true;
+    struct object_symbol copy = *symbol;
+    copy.name = arena_strndup(list->arena, symbol->name, symbol->name_length);
+    if (str_glob(list->pattern, copy.name))
+        vec_push(list->arena, &list->symbols, copy);
+    return true;
+}
+
+/* By place; of several names for one place the global, then the alphabetically first. */
+static int compare_places(const void *a, const void *b) {
+    const struct object_symbol *x = a, *y = b;
+
+    if (x->file_offset != y->file_offset)
+        return x->file_offset < y->file_offset ? -1 : 1;
+    if (x->is_global != y->is_global)
+        return x->is_global ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const struct object_symbol *)a)->name, ((const struct object_symbol *)b)->name);
+}
+
+static void find_matches(struct object_elf *elf, struct match_list *list) {
+    uint32_t kept = 0;
+
+    object_elf_each(elf, OBJECT_FUNCTIONS, collect_match, list);
+    if (list->symbols.count == 0 && object_elf_load_debug(elf, NULL))
+        object_elf_each(elf, OBJECT_FUNCTIONS, collect_match, list);
+    if (list->symbols.count == 0)
+        return;
+    qsort(list->symbols.data, list->symbols.count, sizeof *list->symbols.data, compare_places);
+    for (uint32_t i = 0; i < list->symbols.count; i++) {
+        if (kept == 0 || list->symbols.data[kept - 1].file_offset != list->symbols.data[i].file_offset)
+            list->symbols.data[kept++] = list->symbols.data[i];
+    }
+    list->symbols.count = kept;
+    qsort(list->symbols.data, kept, sizeof *list->symbols.data, compare_names);
+}
+
+static void expand_wildcard(struct probe_context *context, const struct probe_point *point,
+                            const struct probe_binary *binary, const struct place *place, struct object_elf *elf,
+                            struct probe_targets *out) {
+    struct match_list list = {.arena = context->arena, .pattern = place->symbol};
+
+    find_matches(elf, &list);
+    for (uint32_t i = 0; i < list.symbols.count; i++) {
+        const struct object_symbol *symbol = &list.symbols.data[i];
+        add_place(context, point, binary, place, symbol, symbol->address, symbol->file_offset, out);
+    }
+}
+
+/* ---- both ---------------------------------------------------------------------------------------------------- */
+
+static int parse_place(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
+                       struct place *place, struct probe_error *error) {
+    const char *text = part->text, *plus = strrchr(text, '+');
+
+    *place = (struct place){.part = part, .symbol = text};
+    if (!*text)
+        return probe_fail_text(context, error, part, "%s needs a function name or an address", point->kind->name);
+    if (*text >= '0' && *text <= '9') {
+        place->symbol = NULL;
+        if (!str_to_u64(text, &place->number))
+            return probe_fail_text(context, error, part, "%s: '%s' is not an address", point->kind->name, text);
+    } else if (plus && !probe_has_star(text)) {
+        place->symbol = arena_strndup(context->arena, text, (size_t)(plus - text));
+        if (!str_to_u64(plus + 1, &place->number))
+            return probe_fail_text(context, error, part, "%s: '%s' is not an offset", point->kind->name, plus + 1);
+    }
+    if (place->symbol && place->number && point->kind == &probe_kind_uretprobe) {
+        int result = probe_fail_text(context, error, part, "uretprobe can not have an offset: a function returns once");
+        error->hint = "use uprobe for a place inside a function";
+        return result;
+    }
+    return 0;
+}
+
+static int expand_binary(struct probe_context *context, const struct probe_point *point,
+                         const struct probe_binary *binary, const struct place *place, struct probe_targets *out,
+                         struct probe_error *error) {
+    const char *reason = NULL;
+    struct object_elf *elf = probe_elf(context, binary->path, &reason);
+
+    if (!elf)
+        return probe_fail_match(context, error, NULL, "%s target file '%s' can not be read: %s", point->kind->name,
+                                binary->shown, reason);
+    if (!place->symbol)
+        return expand_address(context, point, binary, place, elf, out, error);
+    if (!probe_has_star(place->symbol))
+        return expand_symbol(context, point, binary, place, elf, out, error);
+    expand_wildcard(context, point, binary, place, elf, out);
+    return 0;
+}
+
+static int uprobe_expand(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
+                         struct probe_error *error) {
+    const struct probe_part *last = &point->parts[point->part_count - 1];
+    const struct probe_part *file = point->part_count > 1 ? &point->parts[0] : NULL;
+    struct probe_binaries binaries = {0};
+    uint32_t before = out->items.count;
+    struct place place;
+
+    int result = parse_place(context, point, last, &place, error);
+    if (result == 0)
+        result = probe_find_binaries(context, point, file, &binaries, error);
+    for (uint32_t i = 0; i < binaries.items.count && (result == 0 || binaries.items.count > 1); i++)
+        result = expand_binary(context, point, &binaries.items.data[i], &place, out, error);
+    if (out->items.count > before)
+        return 0; /* of several files those that have the function count */
+    if (result == 0) {
+        result = probe_fail_match(context, error, last, "No matches for %s %s:%s.", point->kind->name,
+                                  binaries.items.data[0].shown, last->text);
+        error->hint = "no function of the file has such a name (-l lists them)";
+    }
+    return result;
+}
+
+/* ---- listing ------------------------------------------------------------------------------------------------- */
+
+static int uprobe_list(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
+                       struct probe_error *error) {
+    struct probe_binaries binaries = {0};
+
+    if (point->part_count == 0)
+        return 0; /* every function of every file is no answer */
+    const struct probe_part *file = point->part_count > 1 || context->pid <= 0 ? &point->parts[0] : NULL;
+    int result = probe_find_binaries(context, point, file, &binaries, error);
+    for (uint32_t i = 0; result == 0 && i < binaries.items.count; i++) {
+        const struct probe_binary *binary = &binaries.items.data[i];
+        const struct probe_part *last = file ? &point->parts[1] : &point->parts[0];
+        struct match_list list = {.arena = context->arena, .pattern = last->text && *last->text ? last->text : "*"};
+        const char *reason;
+        struct object_elf *elf = probe_elf(context, binary->path, &reason);
+        if (elf)
+            find_matches(elf, &list);
+        for (uint32_t s = 0; s < list.symbols.count; s++)
+            probe_list_matched(lister, arena_printf(context->arena, "%s:%s:%s", point->kind->name, binary->shown,
+                                                    list.symbols.data[s].name));
+    }
+    return result;
+}
+
+const struct probe_kind probe_kind_uprobe = {
+    .name = "uprobe",
+    .aliases = {"u"},
+    .usage = "uprobe:BINARY:FUNCTION",
+    .parts_min = 2,
+    .parts_max = 2,
+    .optional_first_part = true,
+    .expand = uprobe_expand,
+    .list = uprobe_list,
+};
+
+const struct probe_kind probe_kind_uretprobe = {
+    .name = "uretprobe",
+    .aliases = {"ur"},
+    .usage = "uretprobe:BINARY:FUNCTION",
+    .parts_min = 2,
+    .parts_max = 2,
+    .optional_first_part = true,
+    .expand = uprobe_expand,
+    .list = uprobe_list,
+};
