@@ -28,6 +28,9 @@ enum node_operator {
     OP_COUNT
 };
 
+/* Deepest tree that the parser makes: long chains (a + b + ..., else if ...) count as nesting. */
+enum { NODE_HEIGHT_LIMIT = 400 };
+
 /* A type as written: "uint64", "struct task_struct *", "int32[4]*". Resolved by the checker. */
 struct type_name {
     enum { TYPE_NAME_PLAIN, TYPE_NAME_STRUCT, TYPE_NAME_UNION, TYPE_NAME_ENUM } keyword;
@@ -52,6 +55,7 @@ struct node {
     bool is_unsigned;   /* INTEGER above INT64_MAX */
     bool is_postfix;    /* INCREMENT */
     bool has_predicate; /* PROBE */
+    uint16_t height;    /* levels below; the parser keeps it under NODE_HEIGHT_LIMIT, so recursion over a tree is safe */
 
     /* set by the checker */
     const struct type *type; /* of the value; type_void() for statements */
@@ -72,6 +76,9 @@ struct node *node_child(const struct node *node, unsigned index); /* NULL past t
 /* The block of a probe, its predicate (or NULL). */
 struct node *node_probe_body(const struct node *probe);
 struct node *node_probe_predicate(const struct node *probe);
+
+/* A type as written, back to text. */
+void type_name_format(const struct type_name *name, struct strbuf *out);
 
 /* Indented dump; with types when `types` (the stages `-d ast` and `-d types`). */
 void node_dump(const struct node *node, bool types, struct strbuf *out);

@@ -68,6 +68,7 @@ struct lang_env {
     const char *const *positional; /* $1.. */
     uint32_t positional_count;
     uint32_t self_pid;
+    uint64_t start_boottime;    /* ns since boot when tarsier started: what `elapsed` counts from */
     uint32_t cpu_count;         /* possible CPUs */
     uint32_t max_strlen;        /* bytes a str() may take, NUL included: 1024 */
     uint32_t max_map_keys;      /* 4096 */
@@ -116,17 +117,30 @@ struct lang_map {
     uint32_t offset;         /* planned: LANG_STORE_GLOBAL: offset of {u64 set, u64 value} in the globals */
 };
 
+/* One `name = value;` of the config block. What the names mean is session's business. */
+struct lang_config_item {
+    const char *name;
+    const char *text; /* the value: a word, a decoded string, or a number as written */
+    int64_t number;
+    bool is_number; /* true and false are the numbers 1 and 0 */
+    struct loc name_loc, loc;
+};
+
 struct lang_program {
     struct arena *arena;
     const struct source *source;
     struct node *tree; /* NODE_PROGRAM */
+    VEC(struct lang_config_item) config;
     VEC(struct lang_map *) maps;
     struct lang_plan *plan;
 };
 
 /* ---- calls ------------------------------------------------------------------------------------------------- */
 
-/* Parses a script. Positional parameters in attach points are replaced here, so they are needed. */
+/* Parses a script. Positional parameters in attach points are replaced here, so they are needed; the rest of `env` is
+ * not used and it may be NULL. Never returns NULL: after errors (see diags->error_count) the tree holds what could be
+ * understood. At most LANG_SOURCE_LIMIT bytes are accepted. */
+enum { LANG_SOURCE_LIMIT = 1 << 20 };
 struct lang_program *lang_parse(struct arena *arena, const struct source *source, const struct lang_env *env,
                                 struct diag_list *diags);
 

@@ -1,0 +1,148 @@
+#include "lang/parser.h"
+
+#include <string.h>
+
+static struct node *one(struct parser *parser, enum node_kind kind, uint32_t begin, enum node_operator op,
+                        struct node *operand) {
+    struct node_list children = {0};
+
+    node_list_add(&children, operand);
+    struct node *node = parser_node(parser, kind, begin, children);
+    node->op = op;
+    return node;
+}
+
+/* ---- unary ------------------------------------------------------------------------------------------------- */
+
+static struct node *prefix_increment(struct parser *parser) {
+    struct loc loc = parser->token.loc;
+    enum node_operator op = parser_at(parser, TOKEN_INCREMENT) ? OP_ADD : OP_SUB;
+
+    parser_advance(parser);
+    struct node *operand = parser_unary(parser);
+    if (operand->kind != NODE_VARIABLE && operand->kind != NODE_MAP) {
+        if (parser_error(parser, "increment-target", loc, "only variables and maps can be %s",
+                         op == OP_ADD ? "incremented" : "decremented") &&
+            op == OP_SUB)
+            diag_hint(parser->diags, "for a negative number of a negative number write -(-x)");
+    }
+    return one(parser, NODE_INCREMENT, loc.begin, op, operand);
+}
+
+struct node *parser_unary(struct parser *parser) {
+    static const struct {
+        enum token_kind token;
+        enum node_operator op;
+    } operators[] = {{TOKEN_MINUS, OP_NEG},
+                     {TOKEN_BANG, OP_NOT},
+                     {TOKEN_TILDE, OP_INVERT},
+                     {TOKEN_STAR, OP_DEREFERENCE},
+                     {TOKEN_AMPERSAND, OP_ADDRESS}};
+    uint32_t begin = parser->token.loc.begin;
+    struct node *node = NULL;
+
+    if (!parser_enter(parser))
+        return parser_leaf(parser, NODE_INTEGER, &parser->token);
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+        if (parser_accept(parser, operators[i].token)) {
+            node = one(parser, NODE_UNARY, begin, operators[i].op, parser_unary(parser));
+            break;
+        }
+    }
+    if (!node && (parser_at(parser, TOKEN_INCREMENT) || parser_at(parser, TOKEN_DECREMENT)))
+        node = prefix_increment(parser);
+    if (!node)
+        node = parser_operand(parser);
+    parser_leave(parser);
+    return node;
+}
+
+/* ---- binary ------------------------------------------------------------------------------------------------ */
+
+/* `/` with `{` behind it ends a predicate. */
+static bool ends_predicate(const struct parser *parser) {
+    return parser->in_predicate && parser_at(parser, TOKEN_SLASH) && parser_peek(parser).kind == TOKEN_OPEN_BRACE;
+}
+
+/* Precedence climbing: operators that bind at least as tightly as `lowest`. */
+static struct node *binary(struct parser *parser, unsigned lowest) {
+    struct node *left = parser_unary(parser);
+
+    for (;;) {
+        enum node_operator op = token_binary_operator(parser->token.kind);
+        struct node_list children = {0};
+        if (op == OP_NONE || operator_precedence(op) < lowest || ends_predicate(parser))
+            return left;
+        parser_advance(parser);
+        node_list_add(&children, left);
+        node_list_add(&children, binary(parser, operator_precedence(op) + 1));
+        left = parser_node(parser, NODE_BINARY, left->loc.begin, children);
+        left->op = op;
+    }
+}
+
+/* ---- ternary ----------------------------------------------------------------------------------------------- */
+
+/* Would evaluating it twice do something twice? */
+static bool has_effect(const struct node *node) {
+    if (node->kind == NODE_INCREMENT || node->kind == NODE_CALL)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (has_effect(child))
+            return true;
+    }
+    return false;
+}
+
+static struct node *copy(struct parser *parser, const struct node *node) {
+    struct node_list children = {0};
+
+    for (const struct node *child = node->child; child && !parser->stopped; child = child->next)
+        node_list_add(&children, copy(parser, child));
+    struct node *result = parser_node(parser, node->kind, node->loc.begin, children);
+    struct node *first = result->child;
+    *result = *node;
+    result->child = first;
+    result->next = NULL;
+    return result;
+}
+
+/* a ?: b, at the colon. */
+static struct node *short_ternary(struct parser *parser, struct node *condition, struct loc loc) {
+    struct node_list children = {0};
+
+    loc.end = parser->token.loc.end;
+    if (has_effect(condition) && parser_error(parser, "unknown-construct", loc, "?: needs a plain value on its left"))
+        diag_hint(parser->diags, "keep the result in a variable first: $x = ...; $x ?: ...");
+    parser_advance(parser);
+    node_list_add(&children, condition);
+    node_list_add(&children, copy(parser, condition));
+    node_list_add(&children, parser_expression(parser));
+    return parser_node(parser, NODE_TERNARY, condition->loc.begin, children);
+}
+
+struct node *parser_expression(struct parser *parser) {
+    struct node_list children = {0};
+    struct node *condition;
+
+    if (!parser_enter(parser))
+        return parser_leaf(parser, NODE_INTEGER, &parser->token);
+    condition = binary(parser, 1);
+    struct loc question = parser->token.loc;
+    if (!parser_accept(parser, TOKEN_QUESTION)) {
+        parser_leave(parser);
+        return condition;
+    }
+    if (parser_at(parser, TOKEN_COLON)) {
+        condition = short_ternary(parser, condition, question);
+        parser_leave(parser);
+        return condition;
+    }
+    node_list_add(&children, condition);
+    node_list_add(&children, parser_expression(parser));
+    if (!parser_accept(parser, TOKEN_COLON) && parser_error(parser, "ternary-colon", question, "this ? has no :"))
+        diag_hint(parser->diags, "the form is: condition ? value : other value");
+    node_list_add(&children, parser_expression(parser));
+    parser_leave(parser);
+    return parser_node(parser, NODE_TERNARY, condition->loc.begin, children);
+}

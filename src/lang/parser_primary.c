@@ -1,0 +1,275 @@
+#include "lang/parser.h"
+
+#include <string.h>
+
+/* ---- lists in parentheses and brackets --------------------------------------------------------------------- */
+
+/* Expressions with commas up to the closing token, which is taken. A comma at the end is allowed in tuples only. */
+static void arguments(struct parser *parser, enum token_kind close, struct loc open, struct node_list *list) {
+    while (!parser_at(parser, close)) {
+        node_list_add(list, parser_expression(parser));
+        if (parser_accept(parser, TOKEN_COMMA)) {
+            if (parser_at(parser, close))
+                parser_error(parser, "missing-argument", parser->token.loc,
+                             "expected an expression after the comma, found %s", parser_found(parser));
+            continue;
+        }
+        if (parser_starts_expression(&parser->token)) {
+            if (parser_error(parser, "missing-comma", parser->token.loc, "expected , or %s, found %s",
+                             token_spelling(close), parser_found(parser)))
+                diag_hint(parser->diags, "is a comma missing?");
+        }
+        break;
+    }
+    parser_expect_close(parser, close, open);
+}
+
+static struct node *map(struct parser *parser) {
+    struct node_list keys = {0};
+    struct token name = parser->token;
+
+    parser_advance(parser);
+    if (parser_at(parser, TOKEN_OPEN_BRACKET)) {
+        struct loc open = parser->token.loc;
+        open.begin = name.loc.begin;
+        parser_advance(parser);
+        if (parser_at(parser, TOKEN_CLOSE_BRACKET))
+            parser_error(parser, "missing-key", open, "expected a key between the brackets");
+        arguments(parser, TOKEN_CLOSE_BRACKET, open, &keys);
+        /* one tuple is the same as its elements */
+        if (keys.count == 1 && keys.first->kind == NODE_TUPLE && node_child_count(keys.first) >= 2)
+            keys = (struct node_list){keys.first->child, NULL, 0};
+    }
+    struct node *node = parser_node(parser, NODE_MAP, name.loc.begin, keys);
+    node->text = name.text;
+    return node;
+}
+
+/* ---- parentheses: cast, tuple, grouping -------------------------------------------------------------------- */
+
+/* (word) is a cast if something follows that a cast could apply to, unless the word is known to be a value. */
+static bool is_cast(const struct parser *parser) {
+    struct token after;
+    bool is_plain;
+
+    if (!parser_looks_like_type(parser, TOKEN_CLOSE_PAREN, &after, &is_plain))
+        return false;
+    if (!is_plain)
+        return true;
+    return parser_starts_expression(&after) && !lang_find_builtin(parser->token.text, NULL) &&
+           !parser_at_word(parser, "true") && !parser_at_word(parser, "false") &&
+           !hash_get(&parser->defines, parser->token.text);
+}
+
+static struct node *cast(struct parser *parser, struct loc open) {
+    struct node_list children = {0};
+    const struct type_name *type = parser_type(parser);
+
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    node_list_add(&children, parser_unary(parser));
+    struct node *node = parser_node(parser, NODE_CAST, open.begin, children);
+    node->type_name = type;
+    return node;
+}
+
+/* Behind the first element and at the comma. */
+static struct node *tuple(struct parser *parser, struct loc open, struct node *first) {
+    struct node_list elements = {0};
+
+    node_list_add(&elements, first);
+    while (parser_accept(parser, TOKEN_COMMA) && !parser_at(parser, TOKEN_CLOSE_PAREN))
+        node_list_add(&elements, parser_expression(parser));
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    return parser_node(parser, NODE_TUPLE, open.begin, elements);
+}
+
+struct node *parser_parenthesized(struct parser *parser) {
+    struct loc open = parser->token.loc;
+
+    parser_advance(parser);
+    if (is_cast(parser))
+        return cast(parser, open);
+    if (parser_accept(parser, TOKEN_CLOSE_PAREN))
+        return parser_node(parser, NODE_TUPLE, open.begin, (struct node_list){0});
+    struct node *node = parser_expression(parser);
+    if (parser_at(parser, TOKEN_COMMA))
+        return tuple(parser, open, node);
+    if (parser_at(parser, TOKEN_ASSIGN) && node->kind == NODE_IDENTIFIER && !parser->in_condition &&
+        !parser->in_predicate) {
+        if (parser_error(parser, "unknown-construct", node->loc, "tarsier does not have records with named fields"))
+            diag_hint(parser->diags, "use a tuple: (a, b), read as .0 and .1");
+    }
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    return node;
+}
+
+/* ---- names and literals ------------------------------------------------------------------------------------ */
+
+/* At the opening parenthesis behind the word. */
+static struct node *size_of(struct parser *parser, const struct token *name) {
+    struct node_list children = {0};
+    const struct type_name *type = NULL;
+    struct token after;
+    bool is_plain;
+    struct loc open = parser->token.loc;
+
+    parser_advance(parser);
+    if (parser_looks_like_type(parser, TOKEN_CLOSE_PAREN, &after, &is_plain) &&
+        !(is_plain && (lang_find_builtin(parser->token.text, NULL) || hash_get(&parser->defines, parser->token.text))))
+        type = parser_type(parser);
+    else
+        node_list_add(&children, parser_expression(parser));
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    struct node *node = parser_node(parser, NODE_SIZEOF, name->loc.begin, children);
+    node->type_name = type;
+    return node;
+}
+
+static struct node *call(struct parser *parser, const struct token *name) {
+    struct node_list list = {0};
+    struct loc open = parser->token.loc;
+
+    open.begin = name->loc.begin;
+    parser_advance(parser);
+    arguments(parser, TOKEN_CLOSE_PAREN, open, &list);
+    struct node *node = parser_node(parser, NODE_CALL, name->loc.begin, list);
+    node->text = name->text;
+    return node;
+}
+
+static struct node *name(struct parser *parser) {
+    struct token token = parser->token;
+    struct parser_define *define = hash_get(&parser->defines, token.text);
+
+    if (parser_reject_expression_word(parser))
+        return parser_leaf(parser, NODE_INTEGER, &token);
+    parser_advance(parser);
+    if (define)
+        return parser_define_value(parser, define, &token);
+    if (strcmp(token.text, "sizeof") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
+        return size_of(parser, &token);
+    if (parser_at(parser, TOKEN_OPEN_PAREN))
+        return call(parser, &token);
+    if (strcmp(token.text, "true") == 0 || strcmp(token.text, "false") == 0) {
+        token.number = token.text[0] == 't';
+        return parser_leaf(parser, NODE_BOOLEAN, &token);
+    }
+    return parser_leaf(parser, NODE_IDENTIFIER, &token);
+}
+
+static struct node *integer(struct parser *parser) {
+    struct token token = parser->token;
+
+    if (lexer_peek(&parser->lexer, 0) == '.' && lexer_peek(&parser->lexer, 1) >= '0' &&
+        lexer_peek(&parser->lexer, 1) <= '9') {
+        struct loc loc = {token.loc.begin, token.loc.end + 2};
+        if (parser_error(parser, "floating-point", loc, "there are no floating-point numbers"))
+            diag_hint(parser->diags, "count in a smaller unit: 1500us for 1.5ms");
+    }
+    parser_advance(parser);
+    struct node *node = parser_leaf(parser, NODE_INTEGER, &token);
+    node->is_unsigned = token.number > INT64_MAX;
+    return node;
+}
+
+static struct node *leaf(struct parser *parser, enum node_kind kind) {
+    struct token token = parser->token;
+
+    parser_advance(parser);
+    return parser_leaf(parser, kind, &token);
+}
+
+static struct node *primary(struct parser *parser) {
+    switch (parser->token.kind) {
+    case TOKEN_IDENTIFIER:
+        return name(parser);
+    case TOKEN_VARIABLE:
+        return leaf(parser, NODE_VARIABLE);
+    case TOKEN_MAP:
+        return map(parser);
+    case TOKEN_INTEGER:
+        return integer(parser);
+    case TOKEN_STRING:
+        return leaf(parser, NODE_STRING);
+    case TOKEN_POSITIONAL:
+        return leaf(parser, NODE_POSITIONAL);
+    case TOKEN_POSITIONAL_COUNT:
+        return leaf(parser, NODE_POSITIONAL_COUNT);
+    case TOKEN_OPEN_PAREN:
+        return parser_parenthesized(parser);
+    case TOKEN_OPEN_BRACE:
+        if (parser->previous_end > 0 && parser->depth > 0 &&
+            parser_error(parser, "unknown-construct", parser->token.loc, "a block is not an expression"))
+            diag_hint(parser->diags, "compute the value in statements before this one");
+        return leaf(parser, NODE_INTEGER);
+    case TOKEN_ASSIGN:
+        if (parser_error(parser, "expression-expected", parser->token.loc, "expected an expression, found =") &&
+            parser->previous_end == parser->token.loc.begin)
+            diag_hint(parser->diags, "to compare, use ==");
+        return leaf(parser, NODE_INTEGER);
+    default:
+        parser_error(parser, "expression-expected", parser->token.loc, "expected an expression, found %s",
+                     parser_found(parser));
+        return leaf(parser, NODE_INTEGER);
+    }
+}
+
+/* ---- postfix ----------------------------------------------------------------------------------------------- */
+
+static struct node *index_of(struct parser *parser, struct node *object) {
+    struct node_list children = {0};
+    struct loc open = parser->token.loc;
+
+    parser_advance(parser);
+    node_list_add(&children, object);
+    node_list_add(&children, parser_expression(parser));
+    parser_expect_close(parser, TOKEN_CLOSE_BRACKET, open);
+    return parser_node(parser, NODE_INDEX, object->loc.begin, children);
+}
+
+/* .name ->name .0 */
+static struct node *field(struct parser *parser, struct node *object) {
+    struct node_list children = {0};
+
+    parser_advance(parser);
+    struct token token = parser->token;
+    enum node_kind kind = parser_at(parser, TOKEN_INTEGER) ? NODE_TUPLE_FIELD : NODE_FIELD;
+    if (!parser_accept(parser, TOKEN_IDENTIFIER) && !parser_accept(parser, TOKEN_INTEGER))
+        parser_error(parser, "field-expected", token.loc, "expected the name of a field, found %s",
+                     parser_found(parser));
+    node_list_add(&children, object);
+    struct node *node = parser_node(parser, kind, object->loc.begin, children);
+    node->text = token.text ? token.text : "";
+    node->number = (int64_t)token.number;
+    return node;
+}
+
+static struct node *postfix_increment(struct parser *parser, struct node *target) {
+    struct node_list children = {0};
+    enum node_operator op = parser_at(parser, TOKEN_INCREMENT) ? OP_ADD : OP_SUB;
+
+    if (target->kind != NODE_VARIABLE && target->kind != NODE_MAP)
+        parser_error(parser, "increment-target", target->loc, "only variables and maps can be %s",
+                     op == OP_ADD ? "incremented" : "decremented");
+    parser_advance(parser);
+    node_list_add(&children, target);
+    struct node *node = parser_node(parser, NODE_INCREMENT, target->loc.begin, children);
+    node->op = op;
+    node->is_postfix = true;
+    return node;
+}
+
+struct node *parser_operand(struct parser *parser) {
+    struct node *node = primary(parser);
+
+    for (;;) {
+        if (parser_at(parser, TOKEN_OPEN_BRACKET))
+            node = index_of(parser, node);
+        else if (parser_at(parser, TOKEN_DOT) || parser_at(parser, TOKEN_ARROW))
+            node = field(parser, node);
+        else if (parser_at(parser, TOKEN_INCREMENT) || parser_at(parser, TOKEN_DECREMENT))
+            node = postfix_increment(parser, node);
+        else
+            return node;
+    }
+}

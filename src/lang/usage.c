@@ -1,0 +1,15 @@
+#include "lang/lang.h"
+
+#include <string.h>
+
+bool lang_uses(const struct node *probe, const char *name) {
+    if ((probe->kind == NODE_IDENTIFIER || probe->kind == NODE_CALL) && strcmp(probe->text, name) == 0)
+        return true;
+    for (const struct node *child = probe->child; child; child = child->next) {
+        if (lang_uses(child, name))
+            return true;
+    }
+    return false;
+}
+
+bool lang_uses_args(const struct node *probe) { return lang_uses(probe, "args"); }
