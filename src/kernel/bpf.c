@@ -115,7 +115,8 @@ int kernel_raw_tracepoint_open(const char *name, int program_fd, uint64_t cookie
 }
 
 /* Size of a link's attributes up to and with one variant of the union. */
-#define link_size(variant) (offsetof(struct kernel_attr_link, variant) + sizeof(((struct kernel_attr_link *)0)->variant))
+#define link_size(variant)                                                                                             \
+    (offsetof(struct kernel_attr_link, variant) + sizeof(((struct kernel_attr_link *)0)->variant))
 
 int kernel_link_perf_event(int perf_fd, int program_fd, uint64_t cookie) {
     struct kernel_attr_link attributes = {

@@ -52,8 +52,8 @@ struct kernel_program_spec {
     uint32_t count;
     const char *license; /* NULL: "GPL" */
     uint32_t attach_btf_id;
-    int attach_btf_fd; /* BTF of a module; 0 or -1: vmlinux */
-    int btf_fd;        /* 0 or -1: none */
+    int attach_btf_fd;                 /* BTF of a module; 0 or -1: vmlinux */
+    int btf_fd;                        /* 0 or -1: none */
     const void *func_info, *line_info; /* struct bpf_func_info[], struct bpf_line_info[] */
     uint32_t func_info_count, line_info_count;
     uint32_t flags;

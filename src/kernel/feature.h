@@ -1,5 +1,5 @@
-/* What this kernel, with these privileges, lets us do. Each feature is found out by trying it once, the first time it is
- * asked for; what nobody asks for costs nothing. The table is feature.def. */
+/* What this kernel, with these privileges, lets us do. Each feature is found out by trying it once, the first time it
+ * is asked for; what nobody asks for costs nothing. The table is feature.def. */
 #ifndef TARSIER_KERNEL_FEATURE_H
 #define TARSIER_KERNEL_FEATURE_H
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum kernel_feature {
-#define KERNEL_FEATURE(name, text, use, try, needs) KERNEL_FEATURE_##name,
+#define KERNEL_FEATURE(name, text, use, try, can, needs) KERNEL_FEATURE_##name,
 #include "kernel/feature.def"
 #undef KERNEL_FEATURE
     KERNEL_FEATURE_COUNT
@@ -18,9 +18,9 @@ enum kernel_feature {
 /* Ids in vmlinux BTF that some tries need; kernel/ does not read BTF itself. 0: unknown, such features answer no
  * (-ENODATA) and are tried again once the id is set. */
 struct kernel_feature_btf {
-    uint32_t tracepoint; /* typedef btf_trace_sched_switch: PROGRAM_TP_BTF */
-    uint32_t function;   /* func of an ordinary traceable function, say vfs_read: PROGRAM_FENTRY */
-    uint32_t iterator;   /* func bpf_iter_task: PROGRAM_ITERATOR */
+    uint32_t tracepoint;               /* typedef btf_trace_sched_switch: PROGRAM_TP_BTF */
+    uint32_t function;                 /* func of an ordinary traceable function, say vfs_read: PROGRAM_FENTRY */
+    uint32_t iterator;                 /* func bpf_iter_task: PROGRAM_ITERATOR */
     uint32_t rdonly_cast, task_struct; /* func bpf_rdonly_cast, struct task_struct: RDONLY_CAST */
 };
 

@@ -44,8 +44,8 @@ int kernel_perf_pmu_read(const char *name, struct kernel_perf_pmu *pmu) {
         shift = 0; /* kprobes have none */
     if (bit > 63 || shift > 63)
         return -EINVAL;
-    *pmu = (struct kernel_perf_pmu){
-        .type = type, .return_bit = (uint8_t)bit, .reference_counter_shift = (uint8_t)shift};
+    *pmu =
+        (struct kernel_perf_pmu){.type = type, .return_bit = (uint8_t)bit, .reference_counter_shift = (uint8_t)shift};
     return 0;
 }
 

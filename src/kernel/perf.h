@@ -15,7 +15,7 @@
 /* A dynamic event source of /sys/bus/event_source/devices ("uprobe", "kprobe"). */
 struct kernel_perf_pmu {
     uint32_t type;
-    uint8_t return_bit;             /* bit of `config` that asks for the return probe */
+    uint8_t return_bit;              /* bit of `config` that asks for the return probe */
     uint8_t reference_counter_shift; /* uprobe: place of the semaphore's file offset in `config` */
 };
 
@@ -27,7 +27,8 @@ int kernel_perf_tracepoint(uint64_t id, int pid, int cpu);
  * `type` PERF_TYPE_SOFTWARE, _HARDWARE, _HW_CACHE or _RAW. exclude_* are left off. */
 int kernel_perf_sampled(uint32_t type, uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu);
 int kernel_perf_software(uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu);
-/* `offset` is the offset in the file; ref_ctr_offset the file offset of a USDT semaphore or 0. pmu NULL: read it now. */
+/* `offset` is the offset in the file; ref_ctr_offset the file offset of a USDT semaphore or 0.
+ * pmu NULL: read it now. */
 int kernel_perf_uprobe(const struct kernel_perf_pmu *pmu, const char *path, uint64_t offset, uint64_t ref_ctr_offset,
                        bool is_return, int pid);
 /* symbol NULL: `offset` is the address. */

@@ -27,7 +27,7 @@ bool kernel_cpu_list_parse(struct arena *arena, const char *text, uint32_t **ids
 
 /* ---- processes ----------------------------------------------------------------------------------------------- */
 
-int kernel_pidfd_open(pid_t pid);  /* readable (poll) when the process has ended */
+int kernel_pidfd_open(pid_t pid); /* readable (poll) when the process has ended */
 bool kernel_pid_alive(pid_t pid); /* exists and is no zombie */
 
 struct kernel_pid_namespace {
@@ -44,7 +44,8 @@ struct kernel_child {
     pid_t pid;
     int go_fd, error_fd; /* internal */
 };
-int kernel_spawn_stopped(const char *const *argv, struct kernel_child *child); /* argv ends with NULL; PATH is searched */
+/* argv ends with NULL; PATH is searched. */
+int kernel_spawn_stopped(const char *const *argv, struct kernel_child *child);
 int kernel_spawn_release(struct kernel_child *child); /* 0: it runs; -ENOENT and the like: what execve said */
 void kernel_spawn_cancel(struct kernel_child *child); /* ends one that was not released, and reaps it */
 
@@ -52,7 +53,7 @@ void kernel_spawn_cancel(struct kernel_child *child); /* ends one that was not r
 
 const char *kernel_release(struct arena *arena); /* "6.12.9-amd64" */
 uint64_t kernel_monotonic_ns(void);              /* the clock of bpf_ktime_get_ns */
-int64_t kernel_boot_offset_ns(void); /* add to CLOCK_BOOTTIME (bpf_ktime_get_boot_ns) for the time of day */
-int64_t kernel_monotonic_offset_ns(void); /* add to CLOCK_MONOTONIC (bpf_ktime_get_ns) for the time of day */
+int64_t kernel_boot_offset_ns(void);             /* add to CLOCK_BOOTTIME (bpf_ktime_get_boot_ns) for the time of day */
+int64_t kernel_monotonic_offset_ns(void);        /* add to CLOCK_MONOTONIC (bpf_ktime_get_ns) for the time of day */
 
 #endif

@@ -144,8 +144,7 @@ static bool hold_entry(struct ring *ring, const struct ring_entry *entry) {
         ring->held_capacity = capacity;
     }
     memcpy(ring->held_bytes + ring->held_size, fresh_payload(ring, entry), entry->size);
-    run_push(&ring->held,
-             (struct ring_entry){.stamp = entry->stamp, .begin = ring->held_size, .size = entry->size});
+    run_push(&ring->held, (struct ring_entry){.stamp = entry->stamp, .begin = ring->held_size, .size = entry->size});
     ring->held_size += size;
     return true;
 }

@@ -14,10 +14,10 @@
 #include <sys/syscall.h>
 
 /* bpf_attach_type values (not all are in a 6.1 header). */
-#define KERNEL_ATTACH_KPROBE_MULTI 42    /* 5.18 */
-#define KERNEL_ATTACH_UPROBE_MULTI 48    /* 6.6 */
-#define KERNEL_ATTACH_KPROBE_SESSION 56  /* 6.10 */
-#define KERNEL_ATTACH_UPROBE_SESSION 57  /* 6.13 */
+#define KERNEL_ATTACH_KPROBE_MULTI 42   /* 5.18 */
+#define KERNEL_ATTACH_UPROBE_MULTI 48   /* 6.6 */
+#define KERNEL_ATTACH_KPROBE_SESSION 56 /* 6.10 */
+#define KERNEL_ATTACH_UPROBE_SESSION 57 /* 6.13 */
 
 /* link_create.uprobe_multi.flags and link_create.kprobe_multi.flags */
 #define KERNEL_UPROBE_MULTI_RETURN 1u

@@ -4,6 +4,7 @@
 #include "kernel/proc.h"
 #include "kernel/ring_int.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -169,7 +170,7 @@ static void records_wrap_around_the_end(void **state) {
 
 static void later_stamps_are_held_and_free_their_space(void **state) {
     struct fixture *fixture = *state;
-    uint64_t soon = kernel_monotonic_ns() + 20000000;
+    uint64_t soon = kernel_monotonic_ns() + 400000000;
     produce(fixture, 0, soon + 2, 3);
     produce(fixture, 0, 10, 1);
     expect_drain(fixture, 1, "0:1 ");
@@ -282,12 +283,15 @@ static void *producer_main(void *argument) {
         uint32_t *outer = reserve_wait(producer->memory);
         bool nest = i % 7 == 0 && i + 1 < producer->count &&
                     position(producer->memory->producer) - position(producer->memory->consumer) < SIZE / 2;
+        uint64_t inner_stamp = 0;
         if (nest) {
             uint32_t *inner = reserve_wait(producer->memory);
-            fill(inner, kernel_monotonic_ns(), i++);
+            inner_stamp = kernel_monotonic_ns();
+            fill(inner, inner_stamp, i++);
             submit(inner, 0);
         }
-        fill(outer, kernel_monotonic_ns(), i++);
+        uint64_t stamp = kernel_monotonic_ns();
+        fill(outer, stamp > inner_stamp ? stamp : inner_stamp + 1, i++);
         submit(outer, 0);
     }
     return NULL;
