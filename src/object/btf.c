@@ -16,9 +16,9 @@ enum { FILE_LIMIT = 256 << 20, RECORD_FIXED = 12 };
 static const struct {
     uint8_t once, item;
 } tail_sizes[RECORD_KINDS] = {
-    [BTF_KIND_INT] = {4, 0},       [BTF_KIND_ARRAY] = {12, 0},  [BTF_KIND_STRUCT] = {0, 12},
-    [BTF_KIND_UNION] = {0, 12},    [BTF_KIND_ENUM] = {0, 8},    [BTF_KIND_FUNC_PROTO] = {0, 8},
-    [BTF_KIND_VAR] = {4, 0},       [BTF_KIND_DATASEC] = {0, 12}, [BTF_KIND_DECL_TAG] = {4, 0},
+    [BTF_KIND_INT] = {4, 0},    [BTF_KIND_ARRAY] = {12, 0},   [BTF_KIND_STRUCT] = {0, 12},
+    [BTF_KIND_UNION] = {0, 12}, [BTF_KIND_ENUM] = {0, 8},     [BTF_KIND_FUNC_PROTO] = {0, 8},
+    [BTF_KIND_VAR] = {4, 0},    [BTF_KIND_DATASEC] = {0, 12}, [BTF_KIND_DECL_TAG] = {4, 0},
     [RECORD_ENUM64] = {0, 12},
 };
 
@@ -141,37 +141,68 @@ static void note(struct object_btf *btf, uint32_t offset) {
     btf->noted[btf->noted_count++] = offset;
 }
 
-bool record_next(struct object_btf *btf, struct record_cursor *cursor, struct record *record) {
-    uint32_t rest = btf->types_size - cursor->offset;
-    const uint8_t *at = btf->types + cursor->offset;
+/* The offsets a name may have; count 0 means any. */
+struct wanted {
+    uint32_t kinds;
+    const uint32_t *offsets;
+    uint32_t count;
+};
 
-    if (rest < RECORD_FIXED)
-        goto end;
+static bool is_wanted(const struct wanted *wanted, uint32_t kind, uint32_t name_offset) {
+    if (!(wanted->kinds >> kind & 1) || wanted->count == 0)
+        return wanted->kinds >> kind & 1;
+    return wanted->count == 1 ? wanted->offsets[0] == name_offset
+                              : record_has_offset(wanted->offsets, wanted->count, name_offset);
+}
+
+static void decode(const uint8_t *at, uint32_t id, struct record *record) {
     uint32_t info = object_u32(at + 4);
-    record->kind = BTF_INFO_KIND(info);
-    record->count = BTF_INFO_VLEN(info);
-    if (record->kind >= RECORD_KINDS || record->kind == BTF_KIND_UNKN)
-        goto end; /* of unknown size: nothing behind it can be read */
-    uint32_t size = RECORD_FIXED + tail_sizes[record->kind].once + tail_sizes[record->kind].item * record->count;
-    if (rest < size)
-        goto end;
-    record->id = cursor->id;
-    record->name_offset = object_u32(at);
-    record->kind_flag = BTF_INFO_KFLAG(info);
-    record->size_or_type = object_u32(at + 8);
-    record->tail = at + RECORD_FIXED;
-    if (cursor->id == btf->next_id) {
-        if ((cursor->id - 1) % RECORD_STRIDE == 0)
-            note(btf, cursor->offset);
-        btf->next_id++;
-        btf->next_offset = cursor->offset + size;
+
+    *record = (struct record){
+        .id = id,
+        .name_offset = object_u32(at),
+        .kind = BTF_INFO_KIND(info),
+        .count = BTF_INFO_VLEN(info),
+        .kind_flag = BTF_INFO_KFLAG(info),
+        .size_or_type = object_u32(at + 8),
+        .tail = at + RECORD_FIXED,
+    };
+}
+
+/* Walks on to the next wanted record. All time that a name costs is spent in this loop. A kind we do not know ends the
+ * walk, because it is of unknown size. */
+static bool scan(struct object_btf *btf, struct record_cursor *cursor, const struct wanted *wanted,
+                 struct record *record) {
+    uint32_t id = cursor->id, offset = cursor->offset;
+    bool is_found = false;
+
+    while (!is_found && btf->types_size - offset >= RECORD_FIXED) {
+        const uint8_t *at = btf->types + offset;
+        uint32_t info = object_u32(at + 4), kind = BTF_INFO_KIND(info);
+        if (kind >= RECORD_KINDS || kind == BTF_KIND_UNKN)
+            break;
+        uint32_t size = RECORD_FIXED + tail_sizes[kind].once + tail_sizes[kind].item * BTF_INFO_VLEN(info);
+        if (btf->types_size - offset < size)
+            break;
+        if (id == btf->next_id) {
+            if ((id - 1) % RECORD_STRIDE == 0)
+                note(btf, offset);
+            btf->next_id = id + 1;
+            btf->next_offset = offset + size;
+        }
+        is_found = is_wanted(wanted, kind, object_u32(at));
+        if (is_found)
+            decode(at, id, record);
+        id++;
+        offset += size;
     }
-    cursor->id++;
-    cursor->offset += size;
-    return true;
-end:
-    btf->is_scanned = true;
-    return false;
+    *cursor = (struct record_cursor){id, offset};
+    btf->is_scanned |= !is_found;
+    return is_found;
+}
+
+bool record_next(struct object_btf *btf, struct record_cursor *cursor, uint32_t kinds, struct record *record) {
+    return scan(btf, cursor, &(struct wanted){.kinds = kinds}, record);
 }
 
 bool record_get(struct object_btf *btf, uint32_t id, struct record *record) {
@@ -184,7 +215,7 @@ bool record_get(struct object_btf *btf, uint32_t id, struct record *record) {
     } else if (btf->is_scanned) {
         return false;
     }
-    while (record_next(btf, &cursor, record))
+    while (record_next(btf, &cursor, UINT32_MAX, record))
         if (record->id == id)
             return true;
     return false;
@@ -260,8 +291,7 @@ bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struc
     for (int want_tails = 0; want_tails < 2 && !is_found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
         struct record_cursor cursor = RECORD_FIRST;
-        while (count && !is_found && record_next(btf, &cursor, record))
-            is_found = kinds >> record->kind & 1 && record_has_offset(offsets, count, record->name_offset);
+        is_found = count && scan(btf, &cursor, &(struct wanted){kinds, offsets, count}, record);
         free(offsets);
     }
     return is_found;
@@ -280,9 +310,9 @@ void object_btf_list(struct object_btf *btf, uint32_t kinds,
 
     if (!record_attach(btf))
         return;
-    while (record_next(btf, &cursor, &record)) {
+    while (record_next(btf, &cursor, kinds, &record)) {
         const char *name = record_name(btf, record.name_offset);
-        if (kinds >> record.kind & 1 && *name && !callback(context, record.id, name))
+        if (*name && !callback(context, record.id, name))
             return;
     }
 }

@@ -47,14 +47,15 @@ bool record_get(struct object_btf *btf, uint32_t id, struct record *record);
 const char *record_name(const struct object_btf *btf, uint32_t name_offset);
 /* The same in the arena; NULL when anonymous. */
 const char *record_copy_name(struct object_btf *btf, uint32_t name_offset);
-/* The first record, starting behind id `after`, whose kind is in `kinds` and whose name is `name`. */
+/* The first record whose kind is in `kinds` (a bit per kind) and whose name is `name`. */
 bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record);
 
 struct record_cursor {
     uint32_t id, offset; /* of the next record */
 };
 #define RECORD_FIRST ((struct record_cursor){1, 0})
-bool record_next(struct object_btf *btf, struct record_cursor *cursor, struct record *record);
+/* The next record of one of these kinds; false at the end. */
+bool record_next(struct object_btf *btf, struct record_cursor *cursor, uint32_t kinds, struct record *record);
 
 /* All offsets in the strings at which the text `name` stands, ascending, in the heap. BTF writers share a string among
  * its users, and usually not its tail; so whole strings are asked for first and tails only if that gives nothing. */

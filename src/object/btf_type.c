@@ -1,5 +1,5 @@
-/* BTF records as struct type. Structs, unions and enums are made empty and filled by type_complete(), so recursion ends at
- * them; what is left to recurse through are pointers and arrays, cut at DEEPEST. */
+/* BTF records as struct type. Structs, unions and enums are made empty and filled by type_complete(), so recursion ends
+ * at them; what is left to recurse through are pointers and arrays, cut at DEEPEST. */
 #include "object/btf_record.h"
 
 #include "base/str.h"
@@ -32,7 +32,9 @@ static bool strip(struct object_btf *btf, uint32_t id, struct record *record, bo
 
 /* Structs, unions. */
 
-static uint32_t alignment_of_size(uint32_t size) { return size % 8 == 0 ? 8 : size % 4 == 0 ? 4 : size % 2 == 0 ? 2 : 1; }
+static uint32_t alignment_of_size(uint32_t size) {
+    return size % 8 == 0 ? 8 : size % 4 == 0 ? 4 : size % 2 == 0 ? 2 : 1;
+}
 
 static struct record_member {
     uint32_t name_offset, type, offset;
@@ -151,9 +153,7 @@ bool object_btf_enumerator(struct object_btf *btf, const char *name, int64_t *va
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
         struct record_cursor cursor = RECORD_FIRST;
         struct record record;
-        while (count && !found && record_next(btf, &cursor, &record)) {
-            if (!(OBJECT_BTF_ENUM >> record.kind & 1))
-                continue;
+        while (count && !found && record_next(btf, &cursor, OBJECT_BTF_ENUM, &record)) {
             for (uint32_t i = 0; i < record.count && !found; i++) {
                 const uint8_t *item = enumerator_at(&record, i);
                 if (record_has_offset(offsets, count, object_u32(item))) {
@@ -406,8 +406,7 @@ bool object_btf_function(struct object_btf *btf, const char *name, uint32_t *fun
                          const struct type **result) {
     struct record function, proto;
 
-    if (!record_find(btf, OBJECT_BTF_FUNCTION, name, &function) ||
-        !get_prototype(btf, function.size_or_type, &proto))
+    if (!record_find(btf, OBJECT_BTF_FUNCTION, name, &function) || !get_prototype(btf, function.size_or_type, &proto))
         return false;
     if (function_id)
         *function_id = function.id;

@@ -18,7 +18,7 @@
 struct object_elf;
 
 struct object_symbol {
-    const char *name; /* lives as long as the reader; ends at NUL, a version "@..." may follow in the table */
+    const char *name;     /* lives as long as the reader; ends at NUL, a version "@..." may follow in the table */
     uint32_t name_length; /* without the version */
     uint64_t address;     /* in the file's address space */
     uint64_t size;        /* 0: unknown */
@@ -43,11 +43,12 @@ struct object_elf *object_elf_from_bytes(const void *bytes, size_t size, const c
 void object_elf_close(struct object_elf *elf); /* NULL is fine */
 
 /* Adds the symbols of the separate debug file, found by build id or .gnu_debuglink below `root` (NULL or "": ours),
- * accepted when its build id is the same. A file that has a .symtab of its own needs none. False when nothing was added.
- * Done once, before the first symbol_at(). */
+ * accepted when its build id is the same. A file that has a .symtab of its own needs none. False when nothing was
+ * added. Done once, before the first symbol_at(). */
 bool object_elf_load_debug(struct object_elf *elf, const char *root);
 
-/* The symbol of that name: a global one before a local one. False when there is none. */
+/* The symbol of that name: a global one of the current version before one of an old version (memcpy@GLIBC_2.2.5) before
+ * a local one. False when there is none. */
 bool object_elf_find(struct object_elf *elf, uint32_t kinds, const char *name, struct object_symbol *symbol);
 /* Calls for every defined symbol until the callback answers false. A symbol in two tables comes twice. */
 void object_elf_each(struct object_elf *elf, uint32_t kinds,
@@ -68,8 +69,8 @@ uint64_t object_elf_entry(const struct object_elf *elf);
 const uint8_t *object_elf_build_id(struct object_elf *elf, uint32_t *size);
 /* Name in .gnu_debuglink, or NULL. */
 const char *object_elf_debug_link(struct object_elf *elf);
-/* Content of a section by name (.eh_frame, .note.stapsdt, ...), read once and kept until close. NULL when absent, empty,
- * NOBITS, compressed or outside of the file. `address` may be NULL. */
+/* Content of a section by name (.eh_frame, .note.stapsdt, ...), read once and kept until close. NULL when absent,
+ * empty, NOBITS, compressed or outside of the file. `address` may be NULL. */
 const uint8_t *object_elf_section(struct object_elf *elf, const char *name, size_t *size, uint64_t *address);
 
 #endif

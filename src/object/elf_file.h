@@ -28,7 +28,7 @@ struct elf_index {
         uint64_t address;
         uint32_t size;
         uint32_t symbol; /* table << 30 | number in it */
-    } *places;
+    } * places;
     uint32_t count;
     bool is_built;
 };

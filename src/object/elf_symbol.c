@@ -86,6 +86,18 @@ static void describe(const struct object_elf *elf, const struct elf_table *table
 
 /* By name. */
 
+/* A dynamic symbol may exist once per version; programs linked today get the one that is not hidden. */
+static bool is_old_version(struct object_elf *elf, enum elf_table_kind kind, uint32_t index) {
+    enum { VERSION_HIDDEN = 0x8000 };
+    size_t size;
+    const uint8_t *versions = kind == ELF_DYNAMIC ? object_elf_section(elf, ".gnu.version", &size, NULL) : NULL;
+
+    return versions && object_fits(size, 2 * (uint64_t)index, 2) && object_u16(versions + 2 * index) & VERSION_HIDDEN;
+}
+
+/* "name@VERSION" is the old one, "name@@VERSION" the one of today. */
+static bool has_old_version(const char *version) { return version[0] == '@' && version[1] != '@'; }
+
 static bool has_name(const struct elf_table *table, const Elf64_Sym *symbol, const char *name, size_t length) {
     if (!object_fits(table->strings_size, symbol->st_name, length))
         return false;
@@ -94,8 +106,8 @@ static bool has_name(const struct elf_table *table, const Elf64_Sym *symbol, con
 }
 
 bool object_elf_find(struct object_elf *elf, uint32_t kinds, const char *name, struct object_symbol *symbol) {
-    const struct elf_table *local_table = NULL;
-    const Elf64_Sym *local = NULL;
+    const struct elf_table *other_table = NULL;
+    const Elf64_Sym *other = NULL; /* local, or of an old version */
     size_t length = strlen(name);
 
     if (length == 0)
@@ -106,19 +118,20 @@ bool object_elf_find(struct object_elf *elf, uint32_t kinds, const char *name, s
             const Elf64_Sym *candidate = &table->symbols[i];
             if (!has_name(table, candidate, name, length) || !is_of_kind(candidate, kinds))
                 continue;
-            if (is_global(candidate)) {
+            if (is_global(candidate) && !is_old_version(elf, (enum elf_table_kind)kind, i) &&
+                !has_old_version(table->strings + candidate->st_name + length)) {
                 describe(elf, table, candidate, symbol);
                 return true;
             }
-            if (!local) {
-                local = candidate;
-                local_table = table;
+            if (!other || (is_global(candidate) && !is_global(other))) {
+                other = candidate;
+                other_table = table;
             }
         }
     }
-    if (local)
-        describe(elf, local_table, local, symbol);
-    return local != NULL;
+    if (other)
+        describe(elf, other_table, other, symbol);
+    return other != NULL;
 }
 
 void object_elf_each(struct object_elf *elf, uint32_t kinds,

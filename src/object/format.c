@@ -94,7 +94,8 @@ static struct object_text take_last_word(struct object_text *text) {
     return word;
 }
 
-/* The type a C type name stands for where its size is not given; NULL when unknown. `text` has no qualifiers in front. */
+/* The type a C type name stands for where its size is not given; NULL when unknown. `text` has no qualifiers in front.
+ */
 static const struct type *named_type(struct parser *parser, struct object_text text) {
     if (take_word(&text, "struct") || take_word(&text, "union")) {
         struct object_text tag = take_last_word(&text);
@@ -276,7 +277,9 @@ const struct object_format *object_format_parse(struct arena *arena, const char 
                                                 const char *struct_name, const struct object_format_types *types,
                                                 const char **error) {
     static const struct object_format_types no_types;
-    struct parser parser = {.arena = arena, .types = types ? types : &no_types, .char_types = {make_char(arena, false), make_char(arena, true)}};
+    struct parser parser = {.arena = arena,
+                            .types = types ? types : &no_types,
+                            .char_types = {make_char(arena, false), make_char(arena, true)}};
     struct object_format *format = arena_make(arena, struct object_format);
     struct object_text rest = object_text(text, size), line;
     bool has_id = false;

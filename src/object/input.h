@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* Reads to the end of `fd`, at most `limit` bytes, into the heap with a NUL behind (not counted). 0, -EFBIG when there is
- * more, or another negative errno. Works for /proc, whose files tell no size. */
+/* Reads to the end of `fd`, at most `limit` bytes, into the heap with a NUL behind (not counted). 0, -EFBIG when there
+ * is more, or another negative errno. Works for /proc, whose files tell no size. */
 int object_read_fd(int fd, size_t limit, char **bytes, size_t *size);
 int object_read_file(const char *path, size_t limit, char **bytes, size_t *size);
 

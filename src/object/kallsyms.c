@@ -51,8 +51,8 @@ static bool parse_line(struct object_text text, struct line *line) {
     return line->name.at < line->name.end && !memchr(line->name.at, '\0', object_text_length(line->name));
 }
 
-/* Gives each line of a file to a callback until it answers false. The file is read in chunks; a line that does not fit one
- * is no symbol and is cut. */
+/* Gives each line of a file to a callback until it answers false. The file is read in chunks; a line that does not fit
+ * one is no symbol and is cut. */
 static int each_line(int fd, bool (*callback)(void *context, const struct line *line), void *context) {
     char *buffer = malloc(CHUNK);
     size_t length = 0;

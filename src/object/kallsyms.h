@@ -36,8 +36,8 @@ void object_kallsyms_each(const struct object_kallsyms *table,
                           bool (*callback)(void *context, const struct object_kernel_symbol *symbol), void *context);
 size_t object_kallsyms_memory(const struct object_kallsyms *table);
 
-/* Streams through the file for a few names of any type (data too) and keeps nothing: addresses[i] is that of names[i], 0
- * when absent. Stops when all are found. The number found, or a negative errno. */
+/* Streams through the file for a few names of any type (data too) and keeps nothing: addresses[i] is that of names[i],
+ * 0 when absent. Stops when all are found. The number found, or a negative errno. */
 int object_kallsyms_find(const char *path, const char *const *names, uint32_t count, uint64_t *addresses);
 
 #endif

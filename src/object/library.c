@@ -240,8 +240,7 @@ const char *object_program_find(struct arena *arena, const char *root, const cha
         struct object_text folder = object_text_until(&rest, ':');
         if (folder.at == folder.end)
             continue;
-        const char *tried =
-            arena_printf(arena, "%.*s/%s", (int)object_text_length(folder), folder.at, name);
+        const char *tried = arena_printf(arena, "%.*s/%s", (int)object_text_length(folder), folder.at, name);
         const char *path = object_path_in_root(arena, root, tried);
         if (path && is_regular(path) && access(path, X_OK) == 0)
             return path;
