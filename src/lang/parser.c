@@ -123,7 +123,7 @@ bool parser_error(struct parser *parser, const char *tag, struct loc loc, const 
     bool is_reported = parser_at(parser, TOKEN_ERROR); /* by the lexer */
     va_list args;
 
-    if (parser->panicking)
+    if (parser->panicking || parser->stopped)
         return false;
     if (!is_reported) {
         va_start(args, format);
