@@ -71,7 +71,7 @@ static struct type *make(struct arena *arena, enum type_kind kind, uint64_t size
     return type;
 }
 
-const struct type *type_string(struct arena *arena, uint32_t size) { return make(arena, TYPE_STRING, size, 1); }
+const struct type *type_string(struct arena *arena, uint32_t size) { return make(arena, TYPE_STRING, size, 8); }
 
 const struct type *type_buffer(struct arena *arena, uint32_t capacity) {
     struct type *type = make(arena, TYPE_BUFFER, capacity + sizeof(uint32_t), sizeof(uint32_t));
@@ -107,7 +107,7 @@ const struct type *type_tuple(struct arena *arena, const struct type *const *fie
         offset = align_up(offset, fields[i]->align);
         copy[i].type = fields[i];
         copy[i].offset = (uint32_t)offset;
-        offset += fields[i]->size;
+        offset += align_up(fields[i]->size, fields[i]->align); /* strings own the bytes up to the next 8 */
         if (fields[i]->align > align)
             align = fields[i]->align;
     }

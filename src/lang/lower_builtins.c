@@ -1,0 +1,191 @@
+/* Built-in variables: one function for each row of builtins.def. */
+#include "lang/lower_int.h"
+#include <linux/bpf.h>
+
+#define PERF_EVENT_REGISTERS 0 /* bpf_perf_event_data starts with pt_regs, as uprobe contexts are pt_regs */
+
+/* ---- the current task ---------------------------------------------------------------------------------------- */
+
+static bool task_field(struct lower *l, const char *name, uint32_t *offset) {
+    const struct type *task = l->env->find_type(l->env->context, TYPE_NAME_STRUCT, "task_struct");
+    return task && type_find_field(task, name, offset);
+}
+
+/* "pid" or "tgid" as the kernel names them. One helper call either way: through the task pointer when the program has
+ * it anyway (comm), else from get_current_pid_tgid. */
+ir_value lower_current(struct lower *l, const char *field) {
+    struct ir_function *f = l->f;
+    uint32_t offset;
+    if (l->use_task && task_field(l, field, &offset))
+        return ir_load(f, 4, ir_call0(f, IR_HELPER_get_current_task_btf), (int32_t)offset);
+    ir_value both = ir_call0(f, IR_HELPER_get_current_pid_tgid);
+    return field[0] == 't' ? ir_binary(f, IR_LSHR, both, ir_constant(f, 32)) : ir_extend(f, both, 4, false);
+}
+
+static ir_value lower_builtin_pid(struct lower *l) { return lower_current(l, "tgid"); }
+static ir_value lower_builtin_tid(struct lower *l) { return lower_current(l, "pid"); }
+
+static ir_value lower_builtin_uid(struct lower *l) {
+    return ir_extend(l->f, ir_call0(l->f, IR_HELPER_get_current_uid_gid), 4, false);
+}
+
+static ir_value lower_builtin_gid(struct lower *l) {
+    return ir_binary(l->f, IR_LSHR, ir_call0(l->f, IR_HELPER_get_current_uid_gid), ir_constant(l->f, 32));
+}
+
+static ir_value lower_builtin_curtask(struct lower *l) { return ir_call0(l->f, IR_HELPER_get_current_task_btf); }
+static ir_value lower_builtin_cgroup(struct lower *l) { return ir_call0(l->f, IR_HELPER_get_current_cgroup_id); }
+
+/* comm: two loads through the task pointer (19 ns with the call) instead of get_current_comm (54 ns). */
+static void comm_into(struct lower *l, struct place to) {
+    struct ir_function *f = l->f;
+    uint32_t offset;
+    if (!task_field(l, "comm", &offset)) {
+        ir_calln(f, IR_HELPER_get_current_comm, place_address(l, to), ir_constant(f, 16));
+        return;
+    }
+    ir_value task = ir_call0(f, IR_HELPER_get_current_task_btf);
+    for (int32_t at = 0; at < 16; at += 8)
+        ir_store(f, 8, to.base, to.offset + at, ir_load(f, 8, task, (int32_t)offset + at));
+}
+
+/* ---- time and place ------------------------------------------------------------------------------------------ */
+
+static ir_value lower_builtin_nsecs(struct lower *l) { return ir_call0(l->f, IR_HELPER_ktime_get_boot_ns); }
+
+static ir_value lower_builtin_elapsed(struct lower *l) {
+    return ir_binary(l->f, IR_SUB, lower_builtin_nsecs(l), ir_constant(l->f, (int64_t)l->env->start_boottime));
+}
+
+static ir_value lower_builtin_jiffies(struct lower *l) { return ir_call0(l->f, IR_HELPER_jiffies64); }
+static ir_value lower_builtin_cpu(struct lower *l) { return ir_call0(l->f, IR_HELPER_get_smp_processor_id); }
+static ir_value lower_builtin_ncpus(struct lower *l) { return ir_constant(l->f, l->env->cpu_count); }
+static ir_value lower_builtin_numaid(struct lower *l) { return ir_call0(l->f, IR_HELPER_get_numa_node_id); }
+
+static ir_value lower_builtin_rand(struct lower *l) {
+    return ir_extend(l->f, ir_call0(l->f, IR_HELPER_get_prandom_u32), 4, false);
+}
+
+/* ---- the probe ----------------------------------------------------------------------------------------------- */
+
+static ir_value lower_builtin_probe(struct lower *l) { return lower_probe_id(l); }
+static ir_value lower_builtin_ctx(struct lower *l) { return lower_context(l); }
+
+static ir_value lower_builtin_args(struct lower *l) {
+    (void)l;
+    BUG("`args` as a value");
+}
+
+/* Registers of the traced code: in the context itself, or behind its first word (system calls). */
+ir_value lower_register(struct lower *l, uint32_t offset) {
+    struct ir_function *f = l->f;
+    switch (l->target->context) {
+    case LANG_CONTEXT_UPROBE:
+    case LANG_CONTEXT_URETPROBE:
+    case LANG_CONTEXT_PERF_EVENT:
+        return ir_load_const(f, 8, lower_context(l), (int32_t)(PERF_EVENT_REGISTERS + offset));
+    case LANG_CONTEXT_SYSCALL_ENTER:
+    case LANG_CONTEXT_SYSCALL_EXIT: {
+        ir_value registers = ir_load_const(f, 8, lower_context(l), 0);
+        if (l->target->has_btf)
+            return ir_load(f, 8, registers, (int32_t)offset);
+        struct place temp = lower_temp(l, 8);
+        ir_calln(f, IR_HELPER_probe_read_kernel, place_address(l, temp), ir_constant(f, 8),
+                 ir_add_offset(f, registers, offset));
+        return ir_load(f, 8, temp.base, temp.offset);
+    }
+    default:
+        BUG("no registers in context %d", l->target->context);
+    }
+}
+
+/* argN: a register, or on the stack of the traced function behind the return address. */
+ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
+    struct ir_function *f = l->f;
+    if (l->target->context == LANG_CONTEXT_RAW_TRACEPOINT)
+        return ir_load_const(f, 8, lower_context(l), (int32_t)(8 * number));
+    if (number < 6)
+        return lower_register(l, lang_argument_registers[number]);
+    struct guard guard;
+    ir_slot slot = lower_temp_slot(l, 8);
+    int64_t above = lang_machine.first_stack_argument + 8 * (number - 6);
+    struct place from = {WHERE_USER, lower_register(l, lang_machine.stack), (int32_t)above};
+    guard_begin(l, &guard, loc);
+    lower_store_slot(l, slot, lower_load(l, from, type_int(64, false)));
+    if (guard_failed(l, &guard)) {
+        lower_store_slot(l, slot, ir_constant(f, 0));
+        guard_join(l, &guard);
+    }
+    return lower_load_slot(l, slot);
+}
+
+static ir_value lower_builtin_retval(struct lower *l) { return lower_register(l, lang_machine.return_value); }
+
+/* Entry: the probed instruction itself. Return: the kernel remembers the function's address. */
+static ir_value function_address(struct lower *l) {
+    if (l->target->context == LANG_CONTEXT_UPROBE)
+        return lower_register(l, lang_machine.instruction);
+    return ir_calln(l->f, IR_HELPER_get_func_ip, lower_context(l));
+}
+
+static ir_value lower_builtin_func(struct lower *l) { return function_address(l); }
+
+static ir_value lower_builtin_kstack(struct lower *l) {
+    (void)l;
+    BUG("a stack as a scalar");
+}
+static ir_value lower_builtin_ustack(struct lower *l) { return lower_builtin_kstack(l); }
+static ir_value lower_builtin_comm(struct lower *l) { return lower_builtin_kstack(l); }
+
+ir_value lower_builtin(struct lower *l, const struct node *node) {
+    switch (node->builtin->id) {
+#define BUILTIN(name, type, contexts, help)                                                                            \
+    case LANG_BUILTIN_##name:                                                                                          \
+        return lower_builtin_##name(l);
+#include "lang/builtins.def"
+#undef BUILTIN
+    case LANG_BUILTIN_arg:
+        return lower_argument(l, node->number, node->loc);
+    default:
+        BUG("built-in %s", node->builtin->name);
+    }
+}
+
+/* ---- large ones ---------------------------------------------------------------------------------------------- */
+
+/* kstack: u64 count, ips. ustack: u32 tgid, u32 count, ips. The helper zeroes what it does not fill. */
+void lower_stack(struct lower *l, const struct type *type, struct place to) {
+    struct ir_function *f = l->f;
+    bool user = type->kind == TYPE_USTACK;
+    ir_value bytes = ir_calln(f, IR_HELPER_get_stack, lower_context(l), place_address(l, place_add(l, to, 8)),
+                              ir_constant(f, 8 * (int64_t)type->count), ir_constant(f, user ? BPF_F_USER_STACK : 0));
+    /* negative: no stack here (a kernel thread has no user stack): count 0 */
+    ir_value ok = ir_unary(f, IR_NOT, ir_binary(f, IR_ASHR, bytes, ir_constant(f, 63)));
+    ir_value count = ir_binary(f, IR_LSHR, ir_binary(f, IR_AND, bytes, ok), ir_constant(f, 3));
+    if (user) {
+        ir_store(f, 4, to.base, to.offset, lower_current(l, "tgid"));
+        ir_store(f, 4, to.base, to.offset + 4, count);
+    } else {
+        ir_store(f, 8, to.base, to.offset, count);
+    }
+}
+
+void lower_builtin_into(struct lower *l, const struct node *node, const struct type *type, struct place to) {
+    switch (node->builtin->id) {
+    case LANG_BUILTIN_comm:
+        comm_into(l, to);
+        if (type->size > 16)
+            lower_zero(l, place_add(l, to, 16), type->size - 16);
+        break;
+    case LANG_BUILTIN_kstack:
+    case LANG_BUILTIN_ustack:
+        lower_stack(l, type, to);
+        break;
+    case LANG_BUILTIN_func: /* usym: u64 address, u32 tgid, u32 zero */
+        ir_store(l->f, 8, to.base, to.offset, function_address(l));
+        ir_store(l->f, 8, to.base, to.offset + 8, lower_current(l, "tgid"));
+        break;
+    default:
+        BUG("built-in %s in memory", node->builtin->name);
+    }
+}

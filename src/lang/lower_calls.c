@@ -1,0 +1,228 @@
+/* Functions: for each row of functions.def what it is as a value, as a statement, or built in memory. */
+#include "lang/lower_int.h"
+#include <assert.h>
+
+/* ---- values -------------------------------------------------------------------------------------------------- */
+
+static ir_value lower_len(struct lower *l, const struct node *node) {
+    const struct node *argument = node->child;
+    if (type_is_stack(argument->type)) {
+        struct place bytes = lower_bytes(l, argument, 0, NULL);
+        bool user = argument->type->kind == TYPE_USTACK;
+        return ir_load(l->f, user ? 4 : 8, bytes.base, bytes.offset + (user ? 4 : 0));
+    }
+    /* Counting a hash map: each element calls back once, the number of calls is the answer. */
+    struct ir_function *outer = l->f;
+    struct ir_function *body = ir_function_new(l->module, IR_CALLBACK, "len");
+    ir_return(body, ir_constant(body, 0));
+    const struct lang_map *map = argument->map;
+    ir_slot result = lower_temp_slot(l, 8);
+    lower_store_slot(l, result, ir_constant(outer, 0));
+    ir_block start = outer->current, good = ir_block_new(outer, start), join = ir_block_new(outer, start);
+    ir_value handle = lower_map_handle(l, map);
+    if (l->plan->maps.data[map->map].generations)
+        ir_branch(outer, handle, good, join);
+    else
+        ir_jump(outer, good);
+    ir_enter(outer, good);
+    lower_store_slot(l, result,
+                     ir_calln(outer, IR_HELPER_for_each_map_elem, handle, ir_function_address(outer, body),
+                              ir_constant(outer, 0), ir_constant(outer, 0)));
+    ir_jump(outer, join);
+    ir_enter(outer, join);
+    return lower_load_slot(l, result);
+}
+
+static ir_value lower_strncmp(struct lower *l, const struct node *node) {
+    const struct node *a = node->child, *b = a->next;
+    return lower_string_differs(l, a, b, (uint32_t)b->next->number);
+}
+
+ir_value lower_call(struct lower *l, const struct node *node) {
+    const struct node *first = node->child;
+    switch (node->function->id) {
+    case LANG_FUNCTION_delete:
+        return lower_map_delete(l, first->map, first->next);
+    case LANG_FUNCTION_has_key:
+        return lower_map_has_key(l, first->map, first->next);
+    case LANG_FUNCTION_len:
+        return lower_len(l, node);
+    case LANG_FUNCTION_strncmp:
+        return lower_strncmp(l, node);
+    case LANG_FUNCTION_ksym:
+    case LANG_FUNCTION_kptr:
+    case LANG_FUNCTION_uptr:
+        return lower_scalar(l, first);
+    case LANG_FUNCTION_reg:
+        return lower_register(l, (uint32_t)lang_register_offset(first->text));
+    default:
+        BUG("%s() as a value", node->function->name);
+    }
+}
+
+/* ---- in memory ----------------------------------------------------------------------------------------------- */
+
+static struct place string_source(struct lower *l, const struct node *pointer) {
+    bool is_pointer = pointer->type->kind == TYPE_POINTER;
+    enum type_space space = is_pointer ? pointer->type->space : SPACE_NONE;
+    bool user = space == SPACE_USER || (space == SPACE_NONE && l->target->user_pointers);
+    return (struct place){user ? WHERE_USER : WHERE_KERNEL, lower_scalar(l, pointer), 0};
+}
+
+/* str(p, n) with n known only now: size = min(n, capacity); the helper takes 0. */
+static void str_of_size(struct lower *l, const struct node *size, struct place from, struct place to,
+                        uint32_t capacity) {
+    struct ir_function *f = l->f;
+    ir_slot slot = lower_temp_slot(l, 8);
+    ir_value wanted = lower_scalar(l, size);
+    lower_store_slot(l, slot, ir_constant(f, capacity));
+    ir_block start = f->current, shorter = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_branch(f, ir_binary(f, IR_ULT, wanted, ir_constant(f, capacity)), shorter, join);
+    ir_enter(f, shorter);
+    lower_store_slot(l, slot, wanted);
+    ir_jump(f, join);
+    ir_enter(f, join);
+    lower_zero(l, to, capacity);
+    enum ir_helper helper =
+        from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
+    ir_calln(f, helper, place_address(l, to), lower_load_slot(l, slot), place_address(l, from));
+}
+
+static void str_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
+    const struct node *pointer = node->child, *size = pointer->next;
+    if (pointer->type->kind == TYPE_STRING) { /* str() of a string: itself, perhaps shorter */
+        lower_into(l, pointer, type, to, clean);
+        return;
+    }
+    uint32_t capacity = node->type->size < type->size ? node->type->size : type->size;
+    struct place from = string_source(l, pointer);
+    if (size && !size->is_constant)
+        str_of_size(l, size, from, to, capacity);
+    else
+        lower_read_string(l, from, to, capacity, clean, node->loc);
+    uint32_t done = (capacity + 7) & ~7u;
+    if (clean && done < type->size)
+        lower_zero(l, place_add(l, to, done), type->size - done);
+}
+
+void lower_call_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
+    switch (node->function->id) {
+    case LANG_FUNCTION_str:
+        str_into(l, node, type, to, clean);
+        break;
+    case LANG_FUNCTION_usym:
+        ir_store(l->f, 8, to.base, to.offset, lower_scalar(l, node->child));
+        ir_store(l->f, 8, to.base, to.offset + 8, lower_current(l, "tgid"));
+        break;
+    case LANG_FUNCTION_kstack:
+    case LANG_FUNCTION_ustack:
+        lower_stack(l, type, to);
+        break;
+    default:
+        BUG("%s() in memory", node->function->name);
+    }
+}
+
+/* ---- statements ---------------------------------------------------------------------------------------------- */
+
+/* print(@m) with clear(@m) right behind it, other prints and clears between allowed: nothing is lost in between. */
+static bool cleared_next(const struct node *next, const struct lang_map *map) {
+    for (; next && next->kind == NODE_EXPRESSION && next->child->kind == NODE_CALL && next->child->function;
+         next = next->next) {
+        const struct node *call = next->child;
+        enum lang_function_id id = call->function->id;
+        bool same = call->child && call->child->kind == NODE_MAP && call->child->map == map;
+        if (id == LANG_FUNCTION_clear && same)
+            return true;
+        if (id == LANG_FUNCTION_exit || (same && id != LANG_FUNCTION_clear))
+            return false;
+    }
+    return false;
+}
+
+static void statement_print(struct lower *l, const struct node *node, const struct node *next) {
+    const struct node *value = node->child;
+    struct lang_action action = {.loc = node->loc};
+    bool element = value->kind == NODE_MAP && value->child;
+    if (value->kind == NODE_MAP && !value->child && (value->map->key || type_is_aggregate(value->map->value) ||
+                                                     value->map->storage == LANG_STORE_GLOBAL)) {
+        action.kind = LANG_ACTION_PRINT_MAP;
+        action.map = value->map;
+        action.top = value->next ? value->next->number : 0;
+        action.div = value->next && value->next->next ? value->next->next->number : 0;
+        action.then_cleared = cleared_next(next, value->map);
+        lower_record(l, &action, NULL, 0);
+    } else if (element && type_is_aggregate(value->map->value)) {
+        /* The element is on all CPUs: user space reads it by the key. */
+        action.kind = LANG_ACTION_PRINT_ELEMENT;
+        action.map = value->map;
+        struct node key = {.kind = NODE_TUPLE, .loc = value->loc, .type = value->map->key, .child = value->child};
+        const struct node *keys = value->child->next ? &key : value->child;
+        struct node typed = *keys;
+        typed.type = value->map->key;
+        const struct node *fields[] = {&typed};
+        lower_record(l, &action, fields, 1);
+    } else {
+        action.kind = LANG_ACTION_PRINT_VALUE;
+        lower_record(l, &action, &value, 1);
+    }
+}
+
+static void statement_printf(struct lower *l, const struct node *node) {
+    const struct node *values[128];
+    uint32_t count = 0;
+    for (const struct node *value = node->child->next; value; value = value->next) {
+        assert(count < 128);
+        values[count++] = value;
+    }
+    struct lang_action action = {.kind = LANG_ACTION_PRINTF, .loc = node->loc, .format = node->child->text};
+    lower_record(l, &action, values, count);
+}
+
+static void statement_exit(struct lower *l, const struct node *node) {
+    struct lang_action action = {.kind = LANG_ACTION_EXIT, .loc = node->loc};
+    struct node zero = {.kind = NODE_INTEGER, .is_constant = true, .type = type_int(64, true), .loc = node->loc};
+    const struct node *code = node->child ? node->child : &zero;
+    lower_record(l, &action, &code, 1);
+    lower_leave(l);
+}
+
+static void statement_on_map(struct lower *l, const struct node *node, enum lang_action_kind kind) {
+    struct lang_action action = {.kind = kind, .loc = node->loc, .map = node->child->map};
+    lower_record(l, &action, NULL, 0);
+}
+
+void lower_call_statement(struct lower *l, const struct node *node, const struct node *next) {
+    switch (node->function->id) {
+    case LANG_FUNCTION_printf:
+        statement_printf(l, node);
+        break;
+    case LANG_FUNCTION_print:
+        statement_print(l, node, next);
+        break;
+    case LANG_FUNCTION_clear:
+        statement_on_map(l, node, LANG_ACTION_CLEAR);
+        break;
+    case LANG_FUNCTION_zero:
+        statement_on_map(l, node, LANG_ACTION_ZERO);
+        break;
+    case LANG_FUNCTION_exit:
+        statement_exit(l, node);
+        break;
+    case LANG_FUNCTION_time: {
+        struct lang_action action = {.kind = LANG_ACTION_TIME, .loc = node->loc};
+        action.format = node->child ? node->child->text : "%H:%M:%S\n";
+        lower_record(l, &action, NULL, 0);
+        break;
+    }
+    case LANG_FUNCTION_delete:
+        if (!node->child->next && node->child->map->key)
+            statement_on_map(l, node, LANG_ACTION_CLEAR);
+        else
+            lower_map_delete(l, node->child->map, node->child->next);
+        break;
+    default:
+        if (node->type && type_is_scalar(node->type))
+            lower_call(l, node);
+    }
+}

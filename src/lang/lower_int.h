@@ -1,0 +1,180 @@
+/* Lowering, inside lang/: tree -> IR for one program. Files:
+ *   lower.c              the program's frame: filters, predicate, scratch, leaving
+ *   lower_statements.c   statements and loops
+ *   lower_expressions.c  values that fit a register
+ *   lower_memory.c       places in memory, reading through pointers, strings and tuples built where they belong
+ *   lower_maps.c         keys, map elements, aggregates in lower_aggregates.c
+ *   lower_builtins.c, lower_calls.c   one small function for each row of builtins.def and functions.def
+ *   lower_records.c      what goes to user space
+ *
+ * Values. Scalars are ir_values. Everything larger is built in place (lower_into) or found in place (lower_place).
+ * There are no phis: what meets at a join goes through a stack slot (lower_slot_*).
+ *
+ * Guards. Reading through a chain of pointers can fail at each step. A guard gives the chain one failure block: the
+ * failure is counted for the script position and the value becomes 0 or empty.
+ */
+#ifndef TARSIER_LANG_LOWER_INT_H
+#define TARSIER_LANG_LOWER_INT_H
+
+#include "lang/plan.h"
+#include "lang/registers.h"
+
+/* Where bytes lie and how they may be read. */
+enum lower_where {
+    WHERE_DIRECT,  /* stack, map value, scratch, ring record, context: plain loads */
+    WHERE_BTF,     /* kernel memory behind a BTF pointer: plain loads at constant offsets */
+    WHERE_KERNEL,  /* bpf_probe_read_kernel */
+    WHERE_USER,    /* bpf_probe_read_user */
+    WHERE_SYSCALL, /* the record of a syscall tracepoint, spread over registers; base is unused */
+    WHERE_ARGS,    /* u64 slots of a raw tracepoint's context */
+};
+
+struct place {
+    enum lower_where where;
+    ir_value base;
+    int32_t offset;
+};
+
+/* A pointer value and what is known of it. */
+struct pointer {
+    ir_value value;
+    bool direct;   /* BTF pointer: WHERE_BTF */
+    bool nonnull;
+    enum type_space space;
+};
+
+struct guard {
+    struct guard *outer;
+    struct loc loc;
+    ir_block start; /* dominates every failure */
+    ir_block fail, join;
+};
+
+struct loop {
+    struct loop *outer;
+    bool unrolled;     /* break and continue are jumps */
+    ir_block next, end; /* unrolled only */
+    bool returns;      /* the body contains `return`: tested after the loop */
+};
+
+struct temp {
+    ir_slot slot;
+    uint32_t size;
+    uint32_t depth; /* statement depth that uses it, 0: free */
+};
+
+struct lower {
+    struct arena *arena;
+    struct lang_program *program;
+    struct lang_plan *plan;
+    const struct lang_unit *unit;
+    const struct lang_target *target;
+    const struct lang_env *env;
+    struct diag_list *diags;
+    struct ir_module *module;
+    struct ir_function *f; /* being built: main or a callback */
+    ir_block leave;        /* main: release and return */
+    int64_t return_value;
+    bool use_task;         /* pid, tid and comm come from the task pointer */
+
+    bool has_loops;          /* context and scratch base are kept in slots for callbacks */
+    ir_slot context_slot, scratch_slot, return_slot, probe_slot;
+    struct loop *loop;
+
+    struct guard *guard;
+    VEC(struct temp) temps;
+    uint32_t statement_depth;
+
+    /* Scratch: [variables][temporaries]. Sizes are known from a first run over the block. */
+    bool measuring;
+    ir_value scratch_base;
+    uint32_t scratch_variables, scratch_temps; /* sizes found by the first run */
+    uint32_t variables_top, temps_top, temps_most;
+    bool predicate_scratch;
+};
+
+/* lower.c */
+ir_value lower_context(struct lower *l);
+ir_value lower_constants(struct lower *l, uint32_t offset); /* address in the constants area */
+ir_value lower_global(struct lower *l, uint32_t offset);
+ir_value lower_cpu_row(struct lower *l);
+void lower_count(struct lower *l, uint32_t counter); /* globals[counter] += 1 */
+ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */
+ir_value lower_probe_id(struct lower *l);
+ir_value lower_scratch(struct lower *l); /* base of the program's scratch slot */
+ir_value lower_load_slot(struct lower *l, ir_slot slot);
+void lower_store_slot(struct lower *l, ir_slot slot, ir_value value);
+ir_slot lower_temp_slot(struct lower *l, uint32_t size);
+/* Memory for the rest of the statement: stack when small, scratch otherwise. */
+struct place lower_temp(struct lower *l, uint32_t size);
+struct place lower_variable_memory(struct lower *l, struct lang_variable *variable);
+
+/* lower_statements.c */
+void lower_block(struct lower *l, const struct node *block);
+void lower_leave(struct lower *l); /* end the probe from here */
+
+/* lower_expressions.c */
+ir_value lower_scalar(struct lower *l, const struct node *node);
+void lower_condition(struct lower *l, const struct node *node, ir_block yes, ir_block no);
+struct pointer lower_pointer(struct lower *l, const struct node *node);
+ir_value lower_arithmetic(struct lower *l, enum node_operator op, const struct type *type, ir_value a, ir_value b,
+                          struct loc loc, bool is_signed);
+ir_value lower_increment(struct lower *l, const struct node *node, bool used);
+ir_value lower_resize(struct lower *l, ir_value value, const struct type *type);
+
+/* lower_memory.c */
+void guard_begin(struct lower *l, struct guard *guard, struct loc loc);
+bool guard_failed(struct lower *l, struct guard *guard); /* true: now in the failure block, end with guard_join */
+void guard_join(struct lower *l, struct guard *guard);
+ir_block lower_fail_block(struct lower *l);
+ir_value place_address(struct lower *l, struct place place);
+struct place place_direct(ir_value base, int32_t offset);
+struct place place_add(struct lower *l, struct place place, int64_t offset);
+struct place lower_place(struct lower *l, const struct node *node);       /* an object behind a pointer or in args */
+ir_value lower_load(struct lower *l, struct place place, const struct type *type);
+ir_value lower_read(struct lower *l, const struct node *node);            /* lower_place + lower_load, guarded */
+void lower_store(struct lower *l, struct place place, const struct type *type, ir_value value);
+void lower_zero(struct lower *l, struct place place, uint32_t size);
+void lower_copy(struct lower *l, struct place to, struct place from, uint32_t size); /* both direct */
+/* Builds the value of `node` as a stored `type` at `to` (direct memory). `clean`: bytes behind strings become zero. */
+void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
+/* The value of `node` as bytes that plain loads can reach; at least `need` bytes of a string matter (0: all). */
+struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size);
+void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean,
+                       struct loc loc);
+/* 1 when the first `length` bytes (up to a NUL) differ, as bpftrace's strncmp. */
+ir_value lower_string_differs(struct lower *l, const struct node *a, const struct node *b, uint32_t length);
+
+/* lower_maps.c */
+ir_value lower_key(struct lower *l, const struct lang_map *map, const struct node *keys);
+ir_value lower_map_handle(struct lower *l, const struct lang_map *map); /* map pointer for helpers; may be NULL-tested */
+ir_value lower_map_scalar(struct lower *l, const struct node *node);
+struct place lower_map_place(struct lower *l, const struct node *node); /* element, or zero bytes when missing */
+void lower_map_assign(struct lower *l, const struct node *target, const struct node *value);
+void lower_map_compound(struct lower *l, const struct node *node);
+ir_value lower_map_increment(struct lower *l, const struct node *map, int64_t by, bool postfix, bool used);
+ir_value lower_map_delete(struct lower *l, const struct lang_map *map, const struct node *keys);
+ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const struct node *keys);
+/* Pointer to the element, created from zero bytes when missing; continues only when there is one, else goes to
+ * *missed (which the caller enters afterwards). */
+ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value key, ir_block done);
+
+/* lower_aggregates.c */
+void lower_aggregate(struct lower *l, const struct node *target, const struct node *call);
+ir_value lower_aggregate_sum(struct lower *l, const struct node *node);
+
+/* lower_builtins.c, lower_calls.c */
+ir_value lower_builtin(struct lower *l, const struct node *node);
+void lower_builtin_into(struct lower *l, const struct node *node, const struct type *type, struct place to);
+ir_value lower_current(struct lower *l, const char *field); /* a field of the current task */
+ir_value lower_argument(struct lower *l, int64_t number, struct loc loc);
+ir_value lower_register(struct lower *l, uint32_t offset);
+ir_value lower_call(struct lower *l, const struct node *node);
+void lower_call_statement(struct lower *l, const struct node *node, const struct node *next);
+void lower_call_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
+void lower_stack(struct lower *l, const struct type *type, struct place to);
+
+/* lower_records.c */
+void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count);
+
+#endif

@@ -1,0 +1,349 @@
+/* Map elements.
+ *
+ * Integers are updated in place, atomically: look up, add; on a miss insert zero bytes (NOEXIST) and look up again. So
+ * two CPUs that meet never lose a count. Larger values are replaced as a whole by the kernel (update_elem).
+ */
+#include "lang/lower_int.h"
+#include <errno.h>
+#include <linux/bpf.h>
+
+static const struct lang_map_plan *spec_of(const struct lower *l, const struct lang_map *map) {
+    return &l->plan->maps.data[map->map];
+}
+
+static ir_value first_entry(struct lower *l) {
+    ir_slot slot = lower_temp_slot(l, 8);
+    lower_store_slot(l, slot, ir_constant(l->f, 0));
+    return ir_slot_address(l->f, slot);
+}
+
+/* Maps with generations are found through their array of maps; the entry is always there, but must be tested. */
+ir_value lower_map_handle(struct lower *l, const struct lang_map *map) {
+    struct ir_function *f = l->f;
+    ir_value outer = ir_map(f, map->map);
+    if (!spec_of(l, map)->generations)
+        return outer;
+    ir_value inner = ir_calln(f, IR_HELPER_map_lookup_elem, outer, first_entry(l));
+    return inner;
+}
+
+/* Continues where the handle is good; goes to `done` otherwise. */
+static ir_value tested_handle(struct lower *l, const struct lang_map *map, ir_block done) {
+    ir_value handle = lower_map_handle(l, map);
+    if (spec_of(l, map)->generations) {
+        ir_block next = ir_block_new(l->f, l->f->current);
+        ir_branch(l->f, handle, next, done);
+        ir_enter(l->f, next);
+    }
+    return handle;
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------------- */
+
+ir_value lower_key(struct lower *l, const struct lang_map *map, const struct node *keys) {
+    if (!map->key || !keys)
+        return first_entry(l);
+    struct place memory = lower_temp(l, map->key->size);
+    uint32_t padded = (map->key->size + 7) & ~7u;
+    if (map->key->size < padded && map->key->size < 8)
+        lower_zero(l, memory, padded);
+    if (map->key->kind == TYPE_TUPLE && keys->next) {
+        struct node tuple = {.kind = NODE_TUPLE, .loc = keys->loc, .type = map->key, .child = (struct node *)keys};
+        lower_into(l, &tuple, map->key, memory, true);
+    } else {
+        lower_into(l, keys, map->key, memory, true);
+    }
+    return place_address(l, memory);
+}
+
+/* ---- task storage ------------------------------------------------------------------------------------------ */
+
+/* Element of the current task: {u64 value, u64 set}; NULL when absent, or when the kernel refuses one here. */
+static ir_value task_element(struct lower *l, const struct lang_map *map, bool create) {
+    struct ir_function *f = l->f;
+    ir_value task = ir_call0(f, IR_HELPER_get_current_task_btf);
+    return ir_calln(f, IR_HELPER_task_storage_get, ir_map(f, map->map), task, ir_constant(f, 0),
+                    ir_constant(f, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0));
+}
+
+/* ---- finding elements -------------------------------------------------------------------------------------- */
+
+/* Pointer to an element or NULL. The current block may end; a map whose handle is missing gives NULL. */
+static ir_value find_element(struct lower *l, const struct lang_map *map, ir_value key, ir_block missing) {
+    if (map->storage == LANG_STORE_TASK)
+        return task_element(l, map, false);
+    ir_value handle = tested_handle(l, map, missing);
+    return ir_calln(l->f, IR_HELPER_map_lookup_elem, handle, key);
+}
+
+static void count_refused(struct lower *l, const struct lang_map *map, ir_value error) {
+    struct ir_function *f = l->f;
+    const struct lang_map_plan *spec = spec_of(l, map);
+    ir_block full = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
+    ir_block join = ir_block_new(f, f->current);
+    ir_branch(f, ir_binary(f, IR_EQ, error, ir_constant(f, -E2BIG)), full, refused);
+    ir_enter(f, full);
+    lower_count(l, spec->full_counter);
+    ir_jump(f, join);
+    ir_enter(f, refused);
+    lower_count(l, spec->refused_counter);
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
+static ir_value create_in_task(struct lower *l, const struct lang_map *map, ir_block done) {
+    struct ir_function *f = l->f;
+    ir_value element = task_element(l, map, true);
+    ir_block found = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
+    ir_branch(f, element, found, refused);
+    ir_enter(f, refused);
+    lower_count(l, spec_of(l, map)->refused_counter);
+    ir_jump(f, done);
+    ir_enter(f, found);
+    return element;
+}
+
+/*     p = lookup(map, key);
+ *     if (!p) { e = update(map, key, zeros, NOEXIST); p = lookup(map, key); if (!p) { count e; goto done; } } */
+ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value key, ir_block done) {
+    struct ir_function *f = l->f;
+    if (map->storage == LANG_STORE_TASK)
+        return create_in_task(l, map, done);
+    ir_value handle = tested_handle(l, map, done);
+    ir_slot slot = lower_temp_slot(l, 8);
+    ir_value first = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
+    ir_block start = f->current;
+    ir_block found = ir_block_new(f, start), missing = ir_block_new(f, start), ready = ir_block_new(f, start);
+    ir_branch(f, first, found, missing);
+    ir_enter(f, found);
+    lower_store_slot(l, slot, first);
+    ir_jump(f, ready);
+
+    ir_enter(f, missing);
+    if (map->storage == LANG_STORE_PERCPU_ARRAY) { /* an array entry is always there */
+        ir_jump(f, done);
+    } else {
+        ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, lower_constants(l, 0),
+                                  ir_constant(f, BPF_NOEXIST));
+        ir_value second = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
+        ir_block created = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
+        ir_branch(f, second, created, refused);
+        ir_enter(f, created);
+        lower_store_slot(l, slot, second);
+        ir_jump(f, ready);
+        ir_enter(f, refused);
+        count_refused(l, map, error);
+        ir_jump(f, done);
+    }
+    ir_enter(f, ready);
+    return lower_load_slot(l, slot);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------- */
+
+static ir_value global_value(struct lower *l, const struct lang_map *map) {
+    return lower_global(l, map->offset + 8);
+}
+
+ir_value lower_map_scalar(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct lang_map *map = node->map;
+    if (map->storage == LANG_STORE_GLOBAL)
+        return lower_resize(l, ir_load(f, 8, global_value(l, map), 0), map->value);
+    ir_slot result = lower_temp_slot(l, 8);
+    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, node->child);
+    lower_store_slot(l, result, ir_constant(f, 0));
+    ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_value element = find_element(l, map, key, join);
+    ir_branch(f, element, found, join);
+    ir_enter(f, found);
+    lower_store_slot(l, result, lower_load(l, place_direct(element, 0), map->value));
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return lower_load_slot(l, result);
+}
+
+struct place lower_map_place(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct lang_map *map = node->map;
+    ir_slot result = lower_temp_slot(l, 8);
+    ir_value key = lower_key(l, map, node->child);
+    lower_store_slot(l, result, lower_constants(l, 0));
+    ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_value element = find_element(l, map, key, join);
+    ir_branch(f, element, found, join);
+    ir_enter(f, found);
+    lower_store_slot(l, result, element);
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return place_direct(lower_load_slot(l, result), 0);
+}
+
+ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const struct node *keys) {
+    struct ir_function *f = l->f;
+    ir_slot result = lower_temp_slot(l, 8);
+    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
+    lower_store_slot(l, result, ir_constant(f, 0));
+    ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_value element = find_element(l, map, key, join);
+    ir_branch(f, element, found, join);
+    ir_enter(f, found);
+    bool task = map->storage == LANG_STORE_TASK;
+    lower_store_slot(l, result, task ? ir_load(f, 8, element, 8) : ir_constant(f, 1));
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return lower_load_slot(l, result);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------- */
+
+static void store_element(struct lower *l, const struct lang_map *map, ir_value element, ir_value value) {
+    lower_store(l, place_direct(element, 0), map->value, value);
+    if (map->storage == LANG_STORE_TASK)
+        ir_store(l->f, 8, element, 8, ir_constant(l->f, 1));
+}
+
+static void mark_set(struct lower *l, const struct lang_map *map) {
+    ir_store(l->f, 8, lower_global(l, map->offset), 0, ir_constant(l->f, 1));
+}
+
+static void assign_large(struct lower *l, const struct lang_map *map, const struct node *keys,
+                         const struct node *value) {
+    struct ir_function *f = l->f;
+    struct place memory = lower_temp(l, map->value->size);
+    if (map->value->size & 7)
+        lower_zero(l, memory, map->value->size);
+    lower_into(l, value, map->value, memory, true);
+    ir_value key = lower_key(l, map, keys);
+    ir_block start = f->current, join = ir_block_new(f, start), failed = ir_block_new(f, start);
+    ir_value handle = tested_handle(l, map, join);
+    ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory),
+                              ir_constant(f, BPF_ANY));
+    ir_branch(f, error, failed, join);
+    ir_enter(f, failed);
+    count_refused(l, map, error);
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
+static void assign_integer(struct lower *l, const struct lang_map *map, const struct node *keys, ir_value value) {
+    struct ir_function *f = l->f;
+    if (map->storage == LANG_STORE_GLOBAL) {
+        ir_store(f, 8, global_value(l, map), 0, value);
+        mark_set(l, map);
+        return;
+    }
+    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
+    ir_block join = ir_block_new(f, f->current);
+    store_element(l, map, lower_map_slot(l, map, key, join), value);
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
+void lower_map_assign(struct lower *l, const struct node *target, const struct node *value) {
+    const struct lang_map *map = target->map;
+    if (type_is_aggregate(map->value))
+        lower_aggregate(l, target, value);
+    else if (type_is_scalar(map->value))
+        assign_integer(l, map, target->child, lower_resize(l, lower_scalar(l, value), map->value));
+    else
+        assign_large(l, map, target->child, value);
+}
+
+/* Adds to the element; *old (if wanted) gets the value before, 0 when the element could not be made. */
+static ir_value add_to_element(struct lower *l, const struct lang_map *map, const struct node *keys, enum ir_op op,
+                               ir_value by, bool used) {
+    struct ir_function *f = l->f;
+    enum ir_op fetch = op == IR_ATOMIC_ADD   ? IR_ATOMIC_FETCH_ADD
+                       : op == IR_ATOMIC_AND ? IR_ATOMIC_FETCH_AND
+                                             : IR_ATOMIC_FETCH_OR;
+    if (map->storage == LANG_STORE_GLOBAL) {
+        ir_value old = ir_atomic(f, used ? fetch : op, 8, global_value(l, map), 0, by, IR_NONE);
+        mark_set(l, map);
+        return old;
+    }
+    ir_slot result = used ? lower_temp_slot(l, 8) : IR_NONE;
+    if (used)
+        lower_store_slot(l, result, ir_constant(f, 0));
+    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
+    ir_block join = ir_block_new(f, f->current);
+    ir_value element = lower_map_slot(l, map, key, join);
+    ir_value old = ir_atomic(f, used ? fetch : op, 8, element, 0, by, IR_NONE);
+    if (map->storage == LANG_STORE_TASK)
+        ir_store(f, 8, element, 8, ir_constant(f, 1));
+    if (used)
+        lower_store_slot(l, result, old);
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return used ? lower_load_slot(l, result) : IR_NONE;
+}
+
+ir_value lower_map_increment(struct lower *l, const struct node *node, int64_t by, bool postfix, bool used) {
+    const struct lang_map *map = node->map;
+    ir_value old = add_to_element(l, map, node->child, IR_ATOMIC_ADD, ir_constant(l->f, by), used);
+    if (!used)
+        return IR_NONE;
+    return lower_resize(l, postfix ? old : ir_binary(l->f, IR_ADD, old, ir_constant(l->f, by)), map->value);
+}
+
+/* += -= &= |= ^= are atomic; the others read, compute and write. */
+void lower_map_compound(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct node *target = node->child, *value = target->next;
+    const struct lang_map *map = target->map;
+    ir_value operand = lower_scalar(l, value);
+    switch (node->op) {
+    case OP_ADD:
+        add_to_element(l, map, target->child, IR_ATOMIC_ADD, operand, false);
+        return;
+    case OP_SUB:
+        add_to_element(l, map, target->child, IR_ATOMIC_ADD, ir_unary(f, IR_NEG, operand), false);
+        return;
+    case OP_AND:
+        add_to_element(l, map, target->child, IR_ATOMIC_AND, operand, false);
+        return;
+    case OP_OR:
+        add_to_element(l, map, target->child, IR_ATOMIC_OR, operand, false);
+        return;
+    case OP_XOR:
+        add_to_element(l, map, target->child, IR_ATOMIC_XOR, operand, false);
+        return;
+    default: {
+        ir_value old = lower_map_scalar(l, target);
+        bool is_signed = map->value->is_signed || (node->op != OP_SHR && value->type->is_signed);
+        ir_value result = lower_arithmetic(l, node->op, map->value, old, operand, node->loc, is_signed);
+        assign_integer(l, map, target->child, lower_resize(l, result, map->value));
+    }
+    }
+}
+
+/* 1 when there was an element. */
+ir_value lower_map_delete(struct lower *l, const struct lang_map *map, const struct node *keys) {
+    struct ir_function *f = l->f;
+    ir_slot result = lower_temp_slot(l, 8);
+    if (map->storage == LANG_STORE_GLOBAL) {
+        ir_value set = ir_load(f, 8, lower_global(l, map->offset), 0);
+        ir_store(f, 8, global_value(l, map), 0, ir_constant(f, 0));
+        ir_store(f, 8, lower_global(l, map->offset), 0, ir_constant(f, 0));
+        return set;
+    }
+    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
+    lower_store_slot(l, result, ir_constant(f, 0));
+    ir_block start = f->current, join = ir_block_new(f, start);
+    if (map->storage == LANG_STORE_TASK) { /* the element stays with the task, emptied */
+        ir_block found = ir_block_new(f, start);
+        ir_value element = task_element(l, map, false);
+        ir_branch(f, element, found, join);
+        ir_enter(f, found);
+        lower_store_slot(l, result, ir_load(f, 8, element, 8));
+        ir_store(f, 8, element, 0, ir_constant(f, 0));
+        ir_store(f, 8, element, 8, ir_constant(f, 0));
+    } else {
+        ir_value handle = tested_handle(l, map, join);
+        ir_value error = ir_calln(f, IR_HELPER_map_delete_elem, handle, key);
+        lower_store_slot(l, result, ir_binary(f, IR_EQ, error, ir_constant(f, 0)));
+    }
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return lower_load_slot(l, result);
+}

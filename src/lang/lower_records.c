@@ -1,0 +1,104 @@
+/* Records: what a program sends to user space.
+ *
+ *     scalars are computed;                                       they may fail or have effects
+ *     row = &globals.rows[cpu]; ring = rings[cpu];
+ *     r = ring ? ringbuf_reserve(ring, size) : NULL;
+ *     if (!r) { row->lost_records++; goto done; }
+ *     r->stamp = ktime_get_ns();                                  after the reserve: this makes the order provable
+ *     fields are written in place, large ones last;
+ *     wake = stamp - row->last_wake > 10 ms || row->unwoken_bytes > a quarter of the ring;
+ *     submit(r, wake ? FORCE_WAKEUP : NO_WAKEUP);
+ *   done:
+ */
+#include "lang/lower_int.h"
+#include <linux/bpf.h>
+
+static int32_t row_offset_last_wake(void) { return offsetof(struct lang_cpu_row, last_wake); }
+
+static ir_value reserve(struct lower *l, ir_value row, uint32_t size, ir_block done) {
+    struct ir_function *f = l->f;
+    ir_slot key = lower_temp_slot(l, 8);
+    ir_store(f, 4, ir_slot_address(f, key), 0, ir_call0(f, IR_HELPER_get_smp_processor_id));
+    ir_block start = f->current, found = ir_block_new(f, start), lost = ir_block_new(f, start);
+    ir_value ring =
+        ir_calln(f, IR_HELPER_map_lookup_elem, ir_map(f, lang_plan_rings(l->plan)), ir_slot_address(f, key));
+    ir_branch(f, ring, found, lost);
+    ir_enter(f, found);
+    ir_value record = ir_calln(f, IR_HELPER_ringbuf_reserve, ring, ir_constant(f, size), ir_constant(f, 0));
+    ir_block reserved = ir_block_new(f, found);
+    ir_branch(f, record, reserved, lost);
+    ir_enter(f, lost);
+    ir_atomic(f, IR_ATOMIC_ADD, 8, row, offsetof(struct lang_cpu_row, lost_records), ir_constant(f, 1), IR_NONE);
+    ir_jump(f, done);
+    ir_enter(f, reserved);
+    return record;
+}
+
+static void submit(struct lower *l, ir_value row, ir_value record, ir_value stamp, uint32_t size) {
+    struct ir_function *f = l->f;
+    int32_t bytes_offset = offsetof(struct lang_cpu_row, unwoken_bytes);
+    ir_slot flags = lower_temp_slot(l, 8);
+    ir_value since = ir_binary(f, IR_SUB, stamp, ir_load(f, 8, row, row_offset_last_wake()));
+    ir_value bytes = ir_binary(f, IR_ADD, ir_load(f, 8, row, bytes_offset), ir_constant(f, size));
+    ir_value wake_bytes = ir_constant(f, l->plan->ring_wake_bytes);
+    ir_block start = f->current, test = ir_block_new(f, start), quiet = ir_block_new(f, test);
+    ir_block wake = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_branch(f, ir_binary(f, IR_UGT, since, ir_constant(f, LANG_RECORD_WAKE_NS)), wake, test);
+    ir_enter(f, test);
+    ir_branch(f, ir_binary(f, IR_UGT, bytes, wake_bytes), wake, quiet);
+    ir_enter(f, quiet);
+    ir_store(f, 8, row, bytes_offset, bytes);
+    lower_store_slot(l, flags, ir_constant(f, BPF_RB_NO_WAKEUP));
+    ir_jump(f, join);
+    ir_enter(f, wake);
+    ir_store(f, 8, row, row_offset_last_wake(), stamp);
+    ir_store(f, 8, row, bytes_offset, ir_constant(f, 0));
+    lower_store_slot(l, flags, ir_constant(f, BPF_RB_FORCE_WAKEUP));
+    ir_jump(f, join);
+    ir_enter(f, join);
+    ir_calln(f, IR_HELPER_ringbuf_submit, record, lower_load_slot(l, flags));
+}
+
+/* The layout of the fields: a tuple behind the header, and the size of the whole. */
+static void lay_out(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count) {
+    const struct type **types = arena_new_array(l->arena, const struct type *, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct type *type = values[i]->type;
+        /* Numbers travel as 64 bits: printf decides what to show. */
+        types[i] = type->kind == TYPE_INT && type->size < 8 ? type_int(64, type->is_signed) : type;
+        if (type_is_aggregate(type))
+            types[i] = type_int(64, type->is_signed);
+    }
+    action->record = type_tuple(l->arena, types, count);
+    action->size = (uint32_t)sizeof(struct lang_record) + ((action->record->size + 7) & ~7u);
+}
+
+static bool in_register(const struct type *type) { return type_is_scalar(type); }
+
+void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count) {
+    struct ir_function *f = l->f;
+    lay_out(l, action, values, count);
+    uint32_t number = l->plan->actions.count;
+    vec_push(l->arena, &l->plan->actions, *action);
+
+    ir_value *scalars = arena_new_array(l->arena, ir_value, count + 1);
+    for (uint32_t i = 0; i < count; i++)
+        scalars[i] = in_register(action->record->fields[i].type) ? lower_scalar(l, values[i]) : IR_NONE;
+    ir_value row = lower_cpu_row(l);
+    ir_block done = ir_block_new(f, f->current);
+    ir_value record = reserve(l, row, action->size, done);
+    ir_value stamp = ir_call0(f, IR_HELPER_ktime_get_ns);
+    ir_store(f, 8, record, 0, stamp);
+    ir_store(f, 8, record, 8, ir_constant(f, (int64_t)((uint64_t)action->size << 32 | number)));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct type_field *field = &action->record->fields[i];
+        struct place to = place_direct(record, (int32_t)(sizeof(struct lang_record) + field->offset));
+        if (scalars[i] != IR_NONE)
+            lower_store(l, to, field->type, scalars[i]);
+        else
+            lower_into(l, values[i], field->type, to, false);
+    }
+    submit(l, row, record, stamp, action->size);
+    ir_jump(f, done);
+    ir_enter(f, done);
+}

@@ -1,0 +1,273 @@
+/* Statements and loops.
+ *
+ * Loops whose trip count is not known are bodies called back by bpf_loop: the verifier looks at the body once. The body
+ * is a function of its own; it shares the slots of main through its second argument, and answers 0 (go on) or 1 (stop).
+ */
+#include "lang/lower_int.h"
+
+#define LOOP_LIMIT (1 << 23) /* BPF_MAX_LOOPS */
+
+void lower_leave(struct lower *l) {
+    struct ir_function *f = l->f;
+    if (f->kind == IR_MAIN) {
+        ir_jump(f, l->leave);
+        return;
+    }
+    lower_store_slot(l, l->return_slot, ir_constant(f, 1));
+    for (struct loop *loop = l->loop; loop; loop = loop->outer)
+        loop->returns = true;
+    ir_return(f, ir_constant(f, 1));
+}
+
+static bool assigned_once(const struct lang_variable *variable) { return variable->assignments <= 1; }
+
+static void assign_scalar(struct lower *l, struct lang_variable *variable, ir_value value) {
+    struct place memory = lower_variable_memory(l, variable);
+    ir_store(l->f, 8, memory.base, memory.offset, lower_resize(l, value, variable->type));
+}
+
+static void assign_variable(struct lower *l, struct lang_variable *variable, const struct node *value) {
+    if (variable->type->kind == TYPE_POINTER && value->type->kind == TYPE_POINTER) {
+        struct pointer pointer = lower_pointer(l, value);
+        variable->is_direct = pointer.direct && assigned_once(variable);
+        struct place memory = lower_variable_memory(l, variable);
+        ir_store(l->f, 8, memory.base, memory.offset, pointer.value);
+    } else if (type_is_scalar(variable->type)) {
+        assign_scalar(l, variable, lower_scalar(l, value));
+    } else {
+        lower_into(l, value, variable->type, lower_variable_memory(l, variable), true);
+    }
+}
+
+static void lower_assign(struct lower *l, const struct node *node) {
+    const struct node *target = node->child, *value = target->next;
+    if (target->kind == NODE_MAP) {
+        if (node->op == OP_NONE)
+            lower_map_assign(l, target, value);
+        else
+            lower_map_compound(l, node);
+        return;
+    }
+    struct lang_variable *variable = target->variable;
+    if (node->op == OP_NONE) {
+        assign_variable(l, variable, value);
+        return;
+    }
+    struct place memory = lower_variable_memory(l, variable);
+    ir_value old = ir_load(l->f, 8, memory.base, memory.offset);
+    ir_value operand = lower_scalar(l, value);
+    if (variable->type->kind == TYPE_POINTER && variable->type->target->size > 1)
+        operand = ir_binary(l->f, IR_MUL, operand, ir_constant(l->f, variable->type->target->size));
+    bool is_signed = variable->type->is_signed || value->type->is_signed;
+    assign_scalar(l, variable,
+                  lower_arithmetic(l, node->op, variable->type, old, operand, node->loc, is_signed));
+}
+
+static void lower_let(struct lower *l, const struct node *node) {
+    struct lang_variable *variable = node->variable;
+    if (node->child)
+        assign_variable(l, variable, node->child);
+    else if (variable->type && type_is_scalar(variable->type))
+        assign_scalar(l, variable, ir_constant(l->f, 0));
+    else if (variable->type)
+        lower_zero(l, lower_variable_memory(l, variable), (variable->type->size + 7) & ~7u);
+}
+
+static void lower_if(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct node *then = node->child->next, *otherwise = then->next;
+    ir_block start = f->current;
+    ir_block yes = ir_block_new(f, start), no = ir_block_new(f, start), join = ir_block_new(f, start);
+    lower_condition(l, node->child, yes, otherwise ? no : join);
+    ir_enter(f, yes);
+    lower_block(l, then);
+    if (!ir_finished(f))
+        ir_jump(f, join);
+    ir_enter(f, no);
+    if (otherwise) {
+        lower_block(l, otherwise);
+        if (!ir_finished(f))
+            ir_jump(f, join);
+    } else {
+        ir_jump(f, join);
+    }
+    ir_enter(f, join);
+}
+
+static void lower_unroll(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    struct loop loop = {.outer = l->loop, .unrolled = true, .end = ir_block_new(f, f->current)};
+    l->loop = &loop;
+    for (int64_t i = 0; i < node->child->number; i++) {
+        loop.next = ir_block_new(f, f->current);
+        lower_block(l, node->child->next);
+        if (!ir_finished(f))
+            ir_jump(f, loop.next);
+        ir_enter(f, loop.next);
+    }
+    ir_jump(f, loop.end);
+    ir_enter(f, loop.end);
+    l->loop = loop.outer;
+}
+
+/* bpf_loop(count, body, frame), then: if the body asked to leave the probe, leave. Gives the number of rounds. */
+static ir_value call_loop(struct lower *l, ir_value count, const struct ir_function *body, struct loop *loop) {
+    struct ir_function *f = l->f;
+    ir_value rounds = ir_calln(f, IR_HELPER_loop, count, ir_function_address(f, body), ir_frame(f), ir_constant(f, 0));
+    if (loop->returns) {
+        ir_block stop = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
+        ir_branch(f, lower_load_slot(l, l->return_slot), stop, go_on);
+        ir_enter(f, stop);
+        lower_leave(l);
+        ir_enter(f, go_on);
+    }
+    return rounds;
+}
+
+static void count_cut_loop(struct lower *l, ir_value condition, struct loc loc) {
+    struct ir_function *f = l->f;
+    ir_block cut = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
+    ir_branch(f, condition, cut, go_on);
+    ir_enter(f, cut);
+    lower_count(l, lang_plan_site(l->plan, LANG_SITE_LOOP, loc));
+    ir_jump(f, go_on);
+    ir_enter(f, go_on);
+}
+
+static struct ir_function *begin_body(struct lower *l, struct loop *loop, const char *name) {
+    *loop = (struct loop){.outer = l->loop};
+    l->loop = loop;
+    return l->f = ir_function_new(l->module, IR_CALLBACK, name);
+}
+
+static void end_body(struct lower *l, struct loop *loop, struct ir_function *outer) {
+    if (!ir_finished(l->f))
+        ir_return(l->f, ir_constant(l->f, 0));
+    l->loop = loop->outer;
+    l->f = outer;
+}
+
+static void lower_while(struct lower *l, const struct node *node) {
+    struct ir_function *outer = l->f;
+    struct loop loop;
+    struct ir_function *body = begin_body(l, &loop, "while");
+    body->loc = node->loc;
+    ir_block yes = ir_block_new(body, body->current), no = ir_block_new(body, body->current);
+    lower_condition(l, node->child, yes, no);
+    ir_enter(body, no);
+    ir_return(body, ir_constant(body, 1));
+    ir_enter(body, yes);
+    lower_block(l, node->child->next);
+    end_body(l, &loop, outer);
+
+    /* bpf_loop counts the round that stopped it, so only a loop that never stopped did all of them and was cut. */
+    ir_value rounds = call_loop(l, ir_constant(outer, LOOP_LIMIT), body, &loop);
+    count_cut_loop(l, ir_binary(outer, IR_EQ, rounds, ir_constant(outer, LOOP_LIMIT)), node->loc);
+}
+
+/*     count = end > first ? end - first : 0; bpf_loop(count, { $i = first + index; ... }) */
+static void lower_for_range(struct lower *l, const struct node *node) {
+    struct ir_function *outer = l->f;
+    const struct node *variable = node->child, *first = variable->next, *end = first->next;
+    ir_slot start_slot = ir_slot_new(l->module, 8, "range start"), count_slot = lower_temp_slot(l, 8);
+    ir_value from = lower_scalar(l, first), to = lower_scalar(l, end);
+    lower_store_slot(l, start_slot, from);
+    lower_store_slot(l, count_slot, ir_constant(outer, 0));
+    ir_block some = ir_block_new(outer, outer->current), go = ir_block_new(outer, outer->current);
+    ir_branch(outer, ir_binary(outer, IR_SGT, to, from), some, go);
+    ir_enter(outer, some);
+    lower_store_slot(l, count_slot, ir_binary(outer, IR_SUB, to, from));
+    ir_jump(outer, go);
+    ir_enter(outer, go);
+
+    struct loop loop;
+    struct ir_function *body = begin_body(l, &loop, "for");
+    body->loc = node->loc;
+    ir_value index = ir_callback_index(body);
+    assign_scalar(l, variable->variable, ir_binary(body, IR_ADD, lower_load_slot(l, start_slot), index));
+    lower_block(l, end->next);
+    end_body(l, &loop, outer);
+    /* More rounds than the kernel allows: bpf_loop refuses all of them. */
+    ir_value rounds = call_loop(l, lower_load_slot(l, count_slot), body, &loop);
+    count_cut_loop(l, ir_binary(outer, IR_SLT, rounds, ir_constant(outer, 0)), node->loc);
+}
+
+static void lower_break(struct lower *l, bool is_break) {
+    if (l->loop->unrolled)
+        ir_jump(l->f, is_break ? l->loop->end : l->loop->next);
+    else
+        ir_return(l->f, ir_constant(l->f, is_break ? 1 : 0));
+}
+
+static void lower_expression_statement(struct lower *l, const struct node *statement) {
+    const struct node *node = statement->child;
+    if (node->kind == NODE_INCREMENT)
+        lower_increment(l, node, false);
+    else if (node->kind == NODE_CALL && node->function)
+        lower_call_statement(l, node, statement->next);
+    else if (node->type && type_is_scalar(node->type))
+        lower_scalar(l, node);
+}
+
+static void lower_statement(struct lower *l, const struct node *node) {
+    switch (node->kind) {
+    case NODE_EXPRESSION:
+    case NODE_DISCARD:
+        lower_expression_statement(l, node);
+        break;
+    case NODE_ASSIGN:
+        lower_assign(l, node);
+        break;
+    case NODE_LET:
+        lower_let(l, node);
+        break;
+    case NODE_IF:
+        lower_if(l, node);
+        break;
+    case NODE_BLOCK:
+        lower_block(l, node);
+        break;
+    case NODE_WHILE:
+        lower_while(l, node);
+        break;
+    case NODE_UNROLL:
+        lower_unroll(l, node);
+        break;
+    case NODE_FOR_RANGE:
+        lower_for_range(l, node);
+        break;
+    case NODE_RETURN:
+        lower_leave(l);
+        break;
+    case NODE_BREAK:
+    case NODE_CONTINUE:
+        lower_break(l, node->kind == NODE_BREAK);
+        break;
+    default:
+        BUG("statement of kind %s", node_kind_name(node->kind));
+    }
+}
+
+/* Temporaries of a statement are free again behind it; what an enclosing statement holds stays. */
+static void free_temps(struct lower *l) {
+    for (uint32_t i = 0; i < l->temps.count; i++) {
+        if (l->temps.data[i].depth >= l->statement_depth)
+            l->temps.data[i].depth = 0;
+    }
+}
+
+void lower_block(struct lower *l, const struct node *block) {
+    if (block->kind != NODE_BLOCK) { /* else if */
+        lower_statement(l, block);
+        return;
+    }
+    l->statement_depth++;
+    for (const struct node *node = block->child; node && !ir_finished(l->f); node = node->next) {
+        uint32_t top = l->temps_top;
+        l->f->loc = node->loc;
+        lower_statement(l, node);
+        l->temps_top = top;
+        free_temps(l);
+    }
+    l->statement_depth--;
+}

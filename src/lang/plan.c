@@ -1,0 +1,165 @@
+/* How the maps of a script are kept, and the shared areas that programs fill. See plan.h. */
+#include "lang/plan.h"
+#include <linux/bpf.h>
+#include <string.h>
+
+static uint32_t power_of_two(uint32_t n) {
+    uint32_t p = 1;
+    while (p < n)
+        p *= 2;
+    return p;
+}
+
+static struct lang_map_plan *add_map(struct lang_plan *plan, enum lang_map_role role, const char *name, uint32_t type,
+                                     uint32_t *number) {
+    *number = plan->maps.count;
+    struct lang_map_plan *map = vec_add(plan->arena, &plan->maps);
+    map->role = role;
+    map->name = name;
+    map->type = type;
+    map->key_size = 4;
+    map->max_entries = 1;
+    return map;
+}
+
+struct lang_plan *lang_plan_new(struct arena *arena, const struct lang_env *env) {
+    struct lang_plan *plan = arena_make(arena, struct lang_plan);
+    plan->arena = arena;
+    plan->cpu_rows = power_of_two(env->cpu_count ? env->cpu_count : 1);
+    plan->globals_size = plan->cpu_rows * LANG_ROW_SIZE;
+    plan->constants_map = plan->scratch = plan->rings = IR_NONE;
+    add_map(plan, LANG_MAP_GLOBALS, "globals", BPF_MAP_TYPE_ARRAY, &plan->globals)->flags = BPF_F_MMAPABLE;
+    return plan;
+}
+
+uint32_t lang_plan_counter(struct lang_plan *plan) {
+    uint32_t offset = plan->globals_size;
+    plan->globals_size += 8;
+    return offset;
+}
+
+uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc) {
+    for (uint32_t i = 0; i < plan->sites.count; i++) {
+        struct lang_site *site = &plan->sites.data[i];
+        if (site->kind == kind && site->loc.begin == loc.begin && site->loc.end == loc.end)
+            return site->counter;
+    }
+    struct lang_site site = {kind, loc, lang_plan_counter(plan)};
+    vec_push(plan->arena, &plan->sites, site);
+    return site.counter;
+}
+
+uint32_t lang_plan_constants_map(struct lang_plan *plan) {
+    if (plan->constants_map == IR_NONE)
+        add_map(plan, LANG_MAP_CONSTANTS, "constants", BPF_MAP_TYPE_ARRAY, &plan->constants_map)->flags =
+            BPF_F_RDONLY_PROG;
+    return plan->constants_map;
+}
+
+uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t size) {
+    lang_plan_constants_map(plan);
+    /* The same bytes (a table, a literal) are kept once. */
+    for (uint32_t at = 0; at + size <= plan->constants.count; at += 8) {
+        if (memcmp(plan->constants.data + at, bytes, size) == 0)
+            return LANG_CONSTANTS_ZERO + at;
+    }
+    uint32_t at = plan->constants.count;
+    for (uint32_t i = 0; i < ((size + 7) & ~7u); i++)
+        vec_push(plan->arena, &plan->constants, i < size ? ((const uint8_t *)bytes)[i] : 0);
+    return LANG_CONSTANTS_ZERO + at;
+}
+
+uint32_t lang_plan_rings(struct lang_plan *plan) {
+    if (plan->rings == IR_NONE)
+        add_map(plan, LANG_MAP_RINGS, "rings", BPF_MAP_TYPE_RINGBUF, &plan->rings);
+    return plan->rings;
+}
+
+uint32_t lang_plan_scratch(struct lang_plan *plan) {
+    if (plan->scratch == IR_NONE)
+        add_map(plan, LANG_MAP_SCRATCH, "scratch", BPF_MAP_TYPE_PERCPU_ARRAY, &plan->scratch)->max_entries =
+            LANG_SCRATCH_SLOTS;
+    return plan->scratch;
+}
+
+/* True when a call of `function` on the map stands somewhere under `node`. */
+static bool calls_on_map(const struct node *node, const struct lang_map *map, enum lang_function_id function) {
+    if (node->kind == NODE_CALL && node->function && node->function->id == function && node->child &&
+        node->child->kind == NODE_MAP && node->child->map == map)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (calls_on_map(child, map, function))
+            return true;
+    }
+    return false;
+}
+
+static bool is_end_probe(const struct node *probe) {
+    for (const struct node *child = probe->child; child && child->kind == NODE_ATTACH_POINT; child = child->next) {
+        if (strcasecmp(child->text, "end") != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Emptied while events arrive: then nothing may fall between reading and emptying. */
+static bool needs_generations(const struct lang_program *program, const struct lang_map *map) {
+    for (const struct node *probe = program->tree->child; probe; probe = probe->next) {
+        if (!is_end_probe(probe) &&
+            (calls_on_map(probe, map, LANG_FUNCTION_clear) || calls_on_map(probe, map, LANG_FUNCTION_zero)))
+            return true;
+    }
+    return false;
+}
+
+static enum lang_storage choose_storage(const struct lang_map *map, bool generations, const struct lang_env *env) {
+    if (type_is_aggregate(map->value))
+        return map->key ? LANG_STORE_PERCPU_HASH : LANG_STORE_PERCPU_ARRAY;
+    bool integer = type_is_scalar(map->value);
+    if (!map->key)
+        return integer ? LANG_STORE_GLOBAL : LANG_STORE_HASH;
+    /* Per-thread values live in the thread, where nobody can see the difference. */
+    if (env->has_task_storage && integer && map->always_tid_key && map->cleared_at_end && !generations &&
+        !map->printed && !map->iterated && !map->counted && !map->zeroed)
+        return LANG_STORE_TASK;
+    return LANG_STORE_HASH;
+}
+
+static void plan_map(struct lang_program *program, struct lang_map *map, const struct lang_env *env) {
+    struct lang_plan *plan = program->plan;
+    bool generations = needs_generations(program, map);
+    map->storage = choose_storage(map, generations, env);
+    map->map = IR_NONE;
+    if (map->storage == LANG_STORE_GLOBAL) {
+        map->offset = lang_plan_counter(plan);
+        lang_plan_counter(plan);
+        return;
+    }
+    static const uint32_t types[] = {
+        [LANG_STORE_PERCPU_ARRAY] = BPF_MAP_TYPE_PERCPU_ARRAY, [LANG_STORE_HASH] = BPF_MAP_TYPE_HASH,
+        [LANG_STORE_PERCPU_HASH] = BPF_MAP_TYPE_PERCPU_HASH,   [LANG_STORE_TASK] = BPF_MAP_TYPE_TASK_STORAGE};
+    enum lang_map_role role = map->storage == LANG_STORE_TASK ? LANG_MAP_TASK : LANG_MAP_SCRIPT;
+    struct lang_map_plan *spec = add_map(plan, role, map->name, types[map->storage], &map->map);
+    spec->script = map;
+    spec->generations = generations;
+    spec->value_size = (map->value->size + 7) & ~7u;
+    spec->full_counter = lang_plan_counter(plan);
+    spec->refused_counter = lang_plan_counter(plan);
+    if (map->storage == LANG_STORE_HASH || map->storage == LANG_STORE_PERCPU_HASH) {
+        spec->key_size = map->key ? (map->key->size + 7) & ~7u : 8;
+        spec->max_entries = map->key ? env->max_map_keys : 1;
+        spec->flags = BPF_F_NO_PREALLOC;
+    } else if (map->storage == LANG_STORE_TASK) {
+        spec->value_size = 16; /* u64 value, u64 set */
+        spec->max_entries = 0;
+        spec->flags = BPF_F_NO_PREALLOC;
+    }
+}
+
+void lang_plan_maps(struct lang_program *program, const struct lang_env *env) {
+    program->plan = lang_plan_new(program->arena, env);
+    for (uint32_t i = 0; i < program->maps.count; i++) {
+        if (program->maps.data[i]->value)
+            plan_map(program, program->maps.data[i], env);
+    }
+}

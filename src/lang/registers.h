@@ -1,0 +1,16 @@
+/* Offsets in struct pt_regs of the machine tarsier is built for; see registers.c. */
+#ifndef TARSIER_LANG_REGISTERS_H
+#define TARSIER_LANG_REGISTERS_H
+
+#include <stdint.h>
+
+struct lang_machine {
+    uint16_t return_value, instruction, stack, syscall_number;
+    uint16_t first_stack_argument; /* bytes above the stack pointer at function entry */
+};
+extern const struct lang_machine lang_machine;
+extern const uint16_t lang_argument_registers[6]; /* integer arguments of functions */
+extern const uint16_t lang_syscall_registers[6];  /* arguments of system calls */
+int lang_register_offset(const char *name);       /* -1: no such register */
+
+#endif
