@@ -24,6 +24,7 @@ struct item {
 
 static void keep_fast(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->fast, fd); }
 static void keep_slow(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->slow, fd); }
+static void keep_late(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->late, fd); }
 
 static void note_failure(struct attachment *at, const struct probe_target *target, int number, const char *operation) {
     struct probe_failure failure = {.target = target, .error = -number};
@@ -58,7 +59,7 @@ static void attach_raw(struct attachment *at, const struct item *item) {
 /* ---- perf events --------------------------------------------------------------------------------------------- */
 
 /* Hangs the program into an open event; both descriptors go to the link, or the event is closed. */
-static int hang_in(struct attachment *at, int event_fd, uint64_t cookie, void (*keep)(struct attachment *, int)) {
+static int hang_in(struct attachment *at, int event_fd, uint64_t cookie, bool is_slow) {
     int link = kernel_perf_attach(event_fd, at->program_fd, at->with_cookies ? cookie : 0);
 
     if (link < 0 && link != KERNEL_PERF_NO_LINK) {
@@ -66,14 +67,17 @@ static int hang_in(struct attachment *at, int event_fd, uint64_t cookie, void (*
         return link;
     }
     if (link >= 0)
-        keep(at, link);
-    keep(at, event_fd);
+        (is_slow ? keep_slow : keep_fast)(at, link);
+    if (is_slow && link >= 0)
+        keep_late(at, event_fd);
+    else
+        (is_slow ? keep_slow : keep_fast)(at, event_fd);
     return 0;
 }
 
 static void attach_perf_tracepoint(struct attachment *at, const struct item *item) {
     int fd = kernel_perf_tracepoint(item->target->tracepoint_id, -1, 0);
-    int result = fd < 0 ? fd : hang_in(at, fd, item->cookie, keep_slow);
+    int result = fd < 0 ? fd : hang_in(at, fd, item->cookie, true);
 
     if (result < 0)
         note_failure(at, item->target, -result, fd < 0 ? "opening the perf event of" : "attaching");
@@ -86,7 +90,7 @@ static int sample_on(struct attachment *at, const struct item *item, int pid, in
     const struct probe_target *target = item->target;
     int fd = kernel_perf_software(target->software_config, target->period, target->frequency, pid, cpu);
 
-    return fd < 0 ? fd : hang_in(at, fd, item->cookie, keep_fast);
+    return fd < 0 ? fd : hang_in(at, fd, item->cookie, false);
 }
 
 static int sample_cpus(struct attachment *at, const struct item *item) {
@@ -144,7 +148,7 @@ static void attach_perf_uprobe(struct attachment *at, const struct item *item) {
 
     if (result == 0) {
         int fd = kernel_perf_uprobe(pmu, target->path, target->offset, 0, target->is_return, pid);
-        result = fd < 0 ? fd : hang_in(at, fd, item->cookie, keep_slow);
+        result = fd < 0 ? fd : hang_in(at, fd, item->cookie, true);
     }
     if (result < 0)
         note_failure(at, target, -result, "attaching");

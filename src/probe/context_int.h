@@ -30,6 +30,7 @@ struct probe_caches {
     VEC(struct probe_file) files;
     struct kernel_cpus cpus;           /* count_online 0: not read */
     struct kernel_perf_pmu uprobe_pmu; /* type 0: not read */
+    uint32_t syscall_btf_ids[2];       /* of sys_enter and sys_exit; 0: not looked up, or there is none */
     int raw_check_fd;
     bool raw_check_tried;
     bool owns_btf; /* opened here, or tried in vain */

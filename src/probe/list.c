@@ -38,6 +38,8 @@ static void add_declaration(const struct type_field *field, struct strbuf *out) 
 void probe_list_fields(struct probe_lister *lister, const struct type *args) {
     struct strbuf text = {0};
 
+    if (args)
+        type_complete(args);
     for (uint32_t i = 0; args && i < args->field_count; i++) {
         strbuf_reset(&text);
         add_declaration(&args->fields[i], &text);
@@ -53,18 +55,19 @@ void probe_sort_names(const char **names, uint32_t count) {
         qsort(names, count, sizeof *names, compare);
 }
 
-/* What lines must look like: "t:*open*" has one part too few, so any system will do; missing parts match all. */
+/* What lines must look like: parts left out, at the front or at the end, match everything. */
 static const char *line_pattern(struct probe_context *context, const struct probe_point *point) {
     const struct probe_kind *kind = point->kind;
-    uint32_t missing = kind->parts_min > point->part_count ? kind->parts_min - point->part_count : 0;
+    bool incomplete = point->part_count < kind->parts_max;
     const char *pattern = kind->name;
 
-    if (point->part_count > 0 && missing > 0)
+    if (incomplete && kind->implied_first_part && point->part_count > 0)
         pattern = arena_printf(context->arena, "%s:*", pattern);
     for (uint32_t i = 0; i < point->part_count; i++)
         pattern = arena_printf(context->arena, "%s:%s", pattern, point->parts[i].text);
-    bool open_end = point->part_count == 0 ? kind->parts_max > 0 : point->part_count < kind->parts_max && missing == 0;
-    return open_end ? arena_printf(context->arena, "%s:*", pattern) : pattern;
+    if (incomplete && (!kind->implied_first_part || point->part_count == 0))
+        pattern = arena_printf(context->arena, "%s:*", pattern);
+    return pattern;
 }
 
 /* No kind is named: the pattern is about whole lines. */
@@ -100,7 +103,7 @@ int probe_list(struct probe_context *context, const char *pattern, bool verbose,
     point.kind = probe_kind_find(point.provider.text, strlen(point.provider.text));
     if (point.kind)
         return list_kind(context, &point, &lister, error);
-    if (!probe_has_star(pattern))
+    if (!probe_has_star(point.provider.text))
         return probe_unknown_kind(context, &point, error);
     lister.pattern = pattern;
     return list_all(context, &lister, error);

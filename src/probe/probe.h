@@ -146,8 +146,9 @@ struct probe_failure {
 
 /* An attached program. Zeroed is empty. */
 struct probe_link {
-    VEC(int) fast;   /* descriptors whose close returns at once */
-    VEC(int) slow;   /* descriptors whose close waits for the kernel (perf tracepoints 75 ms, perf uprobes 107 ms) */
+    VEC(int) fast; /* closing ends the program and returns at once */
+    VEC(int) slow; /* closing ends the program after some 30 ms (perf tracepoints, uprobes); these waits can overlap */
+    VEC(int) late; /* perf events behind `slow` ones, closed after them: 40 ms each, which the kernel does not overlap */
     uint32_t attached; /* targets that fire */
     VEC(struct probe_failure) failures;
 };
@@ -161,6 +162,9 @@ int probe_attach(struct probe_context *context, struct probe_link *out, int prog
 void probe_detach(struct probe_link *link);
 /* Ends many links: the fast ones first, then the slow ones with their waits side by side. */
 void probe_detach_all(struct probe_link *const *links, uint32_t count);
+/* For the way out: the same, but returns when no program is attached any more. The perf events that then are left
+ * (without a program) are torn down by a child process that lives no longer than that and holds nothing else. */
+void probe_leave_all(struct probe_link *const *links, uint32_t count);
 
 /* -l: calls `line` for each probe that matches, in bpftrace's listing form. pattern: NULL for all kinds that can be
  * listed without a target, "t:*open*", "*open*" (any kind), "uprobe:/bin/x:f*". verbose adds the arguments, one a

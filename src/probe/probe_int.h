@@ -38,6 +38,7 @@ struct probe_kind {
     const char *usage;                /* "tracepoint:SYSTEM:EVENT" */
     uint32_t parts_min, parts_max;    /* parts after the provider */
     bool optional_first_part;         /* with a target process one part fewer will do */
+    bool implied_first_part;          /* -l: "t:*x*" means any system, "rt:x" any module */
     bool matches_provider_wildcard;   /* "*:x" tries this kind */
     int (*expand)(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
                   struct probe_error *error);

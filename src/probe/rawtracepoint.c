@@ -125,6 +125,7 @@ const struct probe_kind probe_kind_rawtracepoint = {
     .usage = "rawtracepoint:EVENT or rawtracepoint:MODULE:EVENT",
     .parts_min = 1,
     .parts_max = 2,
+    .implied_first_part = true,
     .matches_provider_wildcard = true,
     .expand = rawtracepoint_expand,
     .list = rawtracepoint_list,

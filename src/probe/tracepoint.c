@@ -101,6 +101,14 @@ static bool lower_syscall(struct probe_target *target) {
     return false;
 }
 
+static uint32_t syscall_btf_id(struct probe_context *context, enum probe_mechanism mechanism) {
+    uint32_t *id = &context->caches->syscall_btf_ids[mechanism == PROBE_SYSCALL_EXIT];
+
+    if (*id == 0)
+        *id = probe_raw_btf_id(context, mechanism == PROBE_SYSCALL_ENTER ? "sys_enter" : "sys_exit", NULL);
+    return *id;
+}
+
 static int add_event(struct probe_context *context, const struct probe_point *point, const char *system,
                      const char *event, struct probe_targets *out, struct probe_error *error) {
     struct probe_target *target = probe_add_target(context, point, out);
@@ -110,8 +118,7 @@ static int add_event(struct probe_context *context, const struct probe_point *po
     target->name = arena_printf(context->arena, "tracepoint:%s:%s", system, event);
     target->args_space = strstr(system, "syscalls") ? SPACE_USER : SPACE_KERNEL;
     if (lower_syscall(target)) {
-        const char *raw = target->mechanism == PROBE_SYSCALL_ENTER ? "sys_enter" : "sys_exit";
-        target->attach_btf_id = probe_raw_btf_id(context, raw, NULL);
+        target->attach_btf_id = syscall_btf_id(context, target->mechanism);
         return point->want_args ? read_fields(context, target, error) : 0;
     }
     if (point->want_args || !probe_raw_exists(context, event))
@@ -209,6 +216,7 @@ const struct probe_kind probe_kind_tracepoint = {
     .usage = "tracepoint:SYSTEM:EVENT",
     .parts_min = 2,
     .parts_max = 2,
+    .implied_first_part = true,
     .matches_provider_wildcard = true,
     .expand = tracepoint_expand,
     .list = tracepoint_list,
