@@ -57,6 +57,7 @@ int kernel_perf_tracepoint(uint64_t id, int pid, int cpu) {
 int kernel_perf_sampled(uint32_t type, uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu) {
     struct perf_event_attr attributes = {.type = type, .config = config};
     attributes.freq = frequency != 0;
+    attributes.inherit = pid > 0;
     if (frequency)
         attributes.sample_freq = frequency;
     else

@@ -24,6 +24,7 @@ int kernel_perf_pmu_read(const char *name, struct kernel_perf_pmu *pmu);
 
 int kernel_perf_tracepoint(uint64_t id, int pid, int cpu);
 /* A sampled event: exactly one of period (every so many) and frequency (so many a second) is not 0.
+ * With a pid it covers that thread and all threads and children it starts later.
  * `type` PERF_TYPE_SOFTWARE, _HARDWARE, _HW_CACHE or _RAW. exclude_* are left off. */
 int kernel_perf_sampled(uint32_t type, uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu);
 int kernel_perf_software(uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu);
