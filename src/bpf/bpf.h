@@ -2,7 +2,8 @@
  *
  * bpf loads nothing and opens nothing: maps are numbers (patched by session with file descriptors when loading), so all
  * of it builds and tests without root. Passes, one file each: select (IR op -> instructions on virtual registers),
- * allocate (linear scan, two classes), encode (layout, jumps, two-slot constants), btf (func_info and line_info).
+ * allocate (linear scan, two classes; liveness computes the intervals), encode (two-address form, operands of calls,
+ * jumps, two-slot constants), btf (func_info and line_info). compile.c drives them; bpf_int.h is what they share.
  */
 #ifndef TARSIER_BPF_BPF_H
 #define TARSIER_BPF_BPF_H
@@ -108,5 +109,7 @@ struct bpf_machine_map;
 struct bpf_machine_map *bpf_machine_map_new(struct bpf_machine *machine, uint32_t map, uint32_t type,
                                             uint32_t key_size, uint32_t value_size, uint32_t max_entries);
 void *bpf_machine_map_lookup(struct bpf_machine_map *map, const void *key);
+/* The next record of a ring buffer that was submitted, in order of reservation; NULL when there is none. */
+const void *bpf_machine_ring_next(struct bpf_machine_map *map, uint32_t *size);
 
 #endif
