@@ -122,6 +122,7 @@ static void set_identity(struct symbol_process *process, uint64_t identity) {
         object_perfmap_close(process->perfmap);
         process->perfmap = NULL;
         process->perfmap_ns = 0;
+        process->perfmap_path = NULL;
     }
     process->identity = identity;
 }
@@ -238,14 +239,24 @@ static void read_perfmap(struct symbol_cache *cache, struct symbol_process *proc
         process->perfmap_path = arena_printf(cache->arena, "/tmp/perf-%u.map", id);
 }
 
+/* The map is read again as the compiler goes on, the names stay. */
+static const char *keep_name(struct symbol_cache *cache, const char *name) {
+    char *kept = hash_get(&cache->jit_names, name);
+
+    if (!kept) {
+        kept = arena_strdup(cache->arena, name);
+        hash_put(&cache->jit_names, kept, kept);
+    }
+    return kept;
+}
+
 bool symbol_process_jit_name(struct symbol_cache *cache, struct symbol_process *process, uint64_t address,
                              struct symbol_name *out) {
     for (int attempt = 0; attempt < 2; attempt++) {
         uint64_t start;
         const char *name = process->perfmap ? object_perfmap_at(process->perfmap, address, &start) : NULL;
         if (name) {
-            /* copied: the map is read again as the compiler goes on */
-            *out = (struct symbol_name){arena_strdup(cache->arena, name), address - start, process->perfmap_path};
+            *out = (struct symbol_name){keep_name(cache, name), address - start, process->perfmap_path};
             return true;
         }
         if (process->is_gone || (process->perfmap_ns && symbol_now() - process->perfmap_ns < perfmap_ns))

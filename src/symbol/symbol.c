@@ -6,6 +6,7 @@ struct symbol_cache *symbol_cache_new(struct arena *arena) {
     cache->arena = arena;
     hash_init(&cache->files, arena);
     hash_init(&cache->unversioned, arena);
+    hash_init(&cache->jit_names, arena);
     return cache;
 }
 

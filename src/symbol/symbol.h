@@ -7,8 +7,8 @@
  * is read from the process; anonymous code is looked up in /tmp/perf-TGID.map (of a JIT compiler).
  * An address that has no name stays an address: "0x7f001234".
  *
- * Everything read from files and processes is hostile (object/ checks it). Memory belongs to the arena; names stay
- * valid as long as it does. One thread.
+ * Everything read from files and processes is hostile (object/ checks it). Names and modules stay valid until
+ * symbol_cache_close(). Each file that is mapped somewhere keeps one descriptor open. One thread.
  */
 #ifndef TARSIER_SYMBOL_SYMBOL_H
 #define TARSIER_SYMBOL_SYMBOL_H
@@ -27,15 +27,16 @@ struct symbol_name {
 };
 
 struct symbol_cache *symbol_cache_new(struct arena *arena);
-/* Closes what is open; the memory goes with the arena. NULL is fine. */
+/* Ends it; what was in the arena goes with the arena. NULL is fine. */
 void symbol_cache_close(struct symbol_cache *cache);
 
 /* True when the name is known. */
 bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out);
 bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out);
 
-/* Reads the mappings and the symbol tables of a process now, so that its addresses have names after it has ended.
- * False when it is gone already. Repeated: reads the mappings again (after exec or dlopen). */
+/* Reads the mappings of a process and opens its files now, so that its addresses have names after it has ended. False
+ * when it has gone already. Repeated: reads the mappings again. What is learnt before an execve is of no use after it,
+ * so learn a command that was just started once it runs its program. */
 bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid);
 
 enum symbol_stack_mode {

@@ -46,6 +46,7 @@ struct symbol_cache {
     bool has_loaded_kallsyms;
     struct hash files;       /* by device, inode, size and time */
     struct hash unversioned; /* names cut at their version, by address of the name */
+    struct hash jit_names;   /* each name once, by its text */
     VEC(struct symbol_file *) all_files;
     struct symbol_file vdso;
     uint64_t vdso_size; /* 0: unknown */
