@@ -1,0 +1,193 @@
+/* Names that stand for themselves: built-in variables and constants. */
+#include "lang/check_int.h"
+#include "lang/constants.h"
+
+#include <string.h>
+
+/* ---- built-in variables ------------------------------------------------------------------------------------ */
+
+static const struct {
+    enum lang_context context;
+    const char *probes;
+} context_names[] = {
+    {LANG_CONTEXT_NONE, "begin and end"},
+    {LANG_CONTEXT_SYSCALL_ENTER, "tracepoint:syscalls:sys_enter_*"},
+    {LANG_CONTEXT_SYSCALL_EXIT, "tracepoint:syscalls:sys_exit_*"},
+    {LANG_CONTEXT_RAW_TRACEPOINT, "rawtracepoint"},
+    {LANG_CONTEXT_TRACEPOINT, "tracepoint"},
+    {LANG_CONTEXT_UPROBE, "uprobe"},
+    {LANG_CONTEXT_URETPROBE, "uretprobe"},
+    {LANG_CONTEXT_PERF_EVENT, "profile, interval and software"},
+};
+
+static const char *context_list(struct check *c, unsigned mask) {
+    const char *text = "";
+
+    for (size_t i = 0; i < sizeof context_names / sizeof *context_names; i++)
+        if (mask & (1u << context_names[i].context))
+            text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "", context_names[i].probes);
+    return text;
+}
+
+/* argN has a meaning where arguments are in registers or in the words of a raw tracepoint. */
+static unsigned contexts_of(const struct lang_builtin *builtin) {
+    if (builtin->id == LANG_BUILTIN_arg)
+        return CONTEXT_BIT(UPROBE) | CONTEXT_BIT(RAW_TRACEPOINT);
+    return builtin->contexts;
+}
+
+static bool is_available(struct check *c, const struct node *node, const struct lang_builtin *builtin) {
+    unsigned mask = contexts_of(builtin);
+    bool is_argument = builtin->id == LANG_BUILTIN_arg;
+    bool by_name = is_argument && c->target->provider && strcmp(c->target->provider, "tracepoint") == 0;
+
+    if ((mask & (1u << c->target->context)) && !by_name)
+        return true;
+    check_error(c, "builtin-context", node->loc, "The %s builtin can not be used with '%s' probes", node->text,
+                c->target->provider ? c->target->provider : "these");
+    if (is_argument && c->target->args)
+        check_hint(c, "the arguments of this probe have names: args.NAME");
+    else
+        check_hint(c, "it can be used with %s probes", context_list(c, mask));
+    return false;
+}
+
+static const struct type *kernel_struct_pointer(struct check *c, const char *name) {
+    const struct type *type = c->env->find_type(c->env->context, TYPE_NAME_STRUCT, name);
+
+    return type_pointer(c->arena, type ? type : type_void(), SPACE_KERNEL);
+}
+
+static const struct type *context_type(struct check *c) {
+    switch (c->target->context) {
+    case LANG_CONTEXT_PERF_EVENT:
+        return kernel_struct_pointer(c, "bpf_perf_event_data");
+    case LANG_CONTEXT_UPROBE:
+    case LANG_CONTEXT_URETPROBE:
+        return kernel_struct_pointer(c, "pt_regs");
+    default:
+        return type_pointer(c->arena, type_void(), SPACE_KERNEL);
+    }
+}
+
+static const struct type *args_type(struct check *c, const struct node *node) {
+    if (c->target->args)
+        return type_complete(c->target->args);
+    check_error(c, "no-args", node->loc, "The probe '%s' has no arguments by name",
+                c->target->name ? c->target->name : "");
+    if (c->target->context == LANG_CONTEXT_UPROBE)
+        check_hint(c, "there is no debug information for it; use arg0, arg1, ...");
+    else if (c->target->context == LANG_CONTEXT_URETPROBE)
+        check_hint(c, "what the function returns is retval; keep arguments in a map from a uprobe");
+    else
+        check_hint(c, "args can be used with tracepoint and rawtracepoint probes, and with uprobe probes of functions that "
+                      "have debug information");
+    return NULL;
+}
+
+static const struct type *typed_builtin(struct check *c, const struct node *node, const struct lang_builtin *builtin) {
+    switch (builtin->id) {
+    case LANG_BUILTIN_args:
+        return args_type(c, node);
+    case LANG_BUILTIN_retval:
+        return type_int(64, false);
+    case LANG_BUILTIN_func:
+        return type_simple(c->target->context == LANG_CONTEXT_UPROBE || c->target->context == LANG_CONTEXT_URETPROBE
+                               ? TYPE_USYM
+                               : TYPE_KSYM,
+                           false);
+    default:
+        BUG("no type for the built-in '%s'", builtin->name);
+    }
+}
+
+static const struct type *builtin_type(struct check *c, const struct node *node, const struct lang_builtin *builtin) {
+    switch (builtin->type) {
+    case LANG_BUILTIN_TYPE_U64:
+        return type_int(64, false);
+    case LANG_BUILTIN_TYPE_U32:
+        return type_int(32, false);
+    case LANG_BUILTIN_TYPE_I64:
+        return type_int(64, true);
+    case LANG_BUILTIN_TYPE_BOOL:
+        return type_bool();
+    case LANG_BUILTIN_TYPE_STRING16:
+        return type_string(c->arena, 16);
+    case LANG_BUILTIN_TYPE_KSTACK:
+        return type_stack(c->arena, TYPE_KSTACK, CHECK_STACK_DEPTH);
+    case LANG_BUILTIN_TYPE_USTACK:
+        return type_stack(c->arena, TYPE_USTACK, CHECK_STACK_DEPTH);
+    case LANG_BUILTIN_TYPE_PROBE:
+        return type_simple(TYPE_PROBE, false);
+    case LANG_BUILTIN_TYPE_TASK:
+        return kernel_struct_pointer(c, "task_struct");
+    case LANG_BUILTIN_TYPE_CTX:
+        return context_type(c);
+    case LANG_BUILTIN_TYPE_TYPED:
+        return typed_builtin(c, node, builtin);
+    }
+    BUG("built-in '%s' has no kind", builtin->name);
+}
+
+void check_builtin(struct check *c, struct node *node, const struct lang_builtin *builtin, int64_t argument) {
+    node->builtin = builtin;
+    node->number = argument;
+    if (is_available(c, node, builtin))
+        node->type = builtin_type(c, node, builtin);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------- */
+
+const char *check_nearest_builtin(const char *name) {
+    const char *names[LANG_BUILTIN_arg];
+
+    for (unsigned i = 0; i < LANG_BUILTIN_arg; i++)
+        names[i] = lang_builtins[i].name;
+    return diag_nearest(name, names, LANG_BUILTIN_arg);
+}
+
+/* Enumerators of the kernel keep their type; the macros of C are plain numbers. */
+static bool find_constant(struct check *c, const char *name, int64_t *value, const struct type **type) {
+    const struct type *found = NULL;
+
+    if (c->env->find_constant(c->env->context, name, value, &found)) {
+        *type = found && found->kind == TYPE_ENUM ? check_stored(c, found) : check_literal_type(*value, false);
+        return true;
+    }
+    if (!lang_find_named_constant(name, value))
+        return false;
+    *type = check_literal_type(*value, false);
+    return true;
+}
+
+static void report_unknown_name(struct check *c, const struct node *node) {
+    if (!c->report)
+        return;
+    check_error(c, "unknown-identifier", node->loc, "Unknown identifier: '%s'", node->text);
+    const char *nearest = check_nearest_builtin(node->text);
+    if (lang_find_function(node->text))
+        check_hint(c, "%s is a function: %s", node->text, lang_find_function(node->text)->help);
+    else if (nearest)
+        check_hint(c, "did you mean '%s'?", nearest);
+    else
+        check_hint(c, "variables begin with $, maps with @; strings stand in quotes");
+}
+
+void check_identifier(struct check *c, struct node *node) {
+    int64_t value = 0;
+
+    if (node->kind == NODE_IDENTIFIER) {
+        const struct lang_builtin *builtin = lang_find_builtin(node->text, &value);
+        if (builtin) {
+            check_builtin(c, node, builtin, value);
+            return;
+        }
+    }
+    if (!find_constant(c, node->text, &value, &node->type)) {
+        report_unknown_name(c, node);
+        return;
+    }
+    node->kind = NODE_INTEGER;
+    node->number = value;
+    node->is_constant = true;
+}

@@ -1,0 +1,419 @@
+/* Leaves, lvalues and the dispatch over the kinds of expressions. */
+#include "lang/check_int.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- literals and parameters ------------------------------------------------------------------------------- */
+
+static void set_constant(struct node *node, int64_t number, const struct type *type) {
+    node->is_constant = true;
+    node->number = number;
+    node->type = type;
+}
+
+/* N if the node was written as $N (it may have become a literal in an earlier walk), else 0. */
+static uint32_t positional_index(const struct check *c, const struct node *node) {
+    const struct source *source = c->program->source;
+    uint32_t i = node->loc.begin + 1;
+    uint32_t index = 0;
+
+    if (node->kind == NODE_POSITIONAL)
+        return (uint32_t)node->number;
+    if ((node->kind != NODE_INTEGER && node->kind != NODE_STRING) || node->loc.end > source->size ||
+        i >= node->loc.end || source->text[node->loc.begin] != '$')
+        return 0;
+    for (; i < node->loc.end && isdigit((unsigned char)source->text[i]); i++)
+        index = index * 10 + (uint32_t)(source->text[i] - '0');
+    return i == node->loc.end ? index : 0;
+}
+
+static const char *positional_text(const struct check *c, uint32_t index) {
+    return index <= c->env->positional_count ? c->env->positional[index - 1] : NULL;
+}
+
+static bool parse_number(const char *text, int64_t *number) {
+    bool negative = *text == '-';
+    uint64_t magnitude;
+
+    if (!str_to_u64(text + negative, &magnitude))
+        return false;
+    *number = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    return true;
+}
+
+static void positional_integer(struct check *c, struct node *node, uint32_t index) {
+    const char *text = positional_text(c, index);
+    int64_t number = 0;
+
+    node->kind = NODE_INTEGER;
+    node->text = arena_printf(c->arena, "$%u", index);
+    if (text && !parse_number(text, &number)) {
+        check_error(c, "positional-not-a-number", node->loc, "$%u used numerically but given \"%s\"", index, text);
+        check_hint(c, "use str($%u) for a text", index);
+    }
+    set_constant(node, number, check_literal_type(number, false));
+}
+
+bool check_is_positional(const struct check *c, const struct node *node) { return positional_index(c, node) != 0; }
+
+bool check_positional_string(struct check *c, struct node *node) {
+    uint32_t index = positional_index(c, node);
+
+    if (!index)
+        return false;
+    const char *text = positional_text(c, index);
+    node->kind = NODE_STRING;
+    node->text = text ? text : "";
+    node->length = (uint32_t)strlen(node->text);
+    node->is_constant = false;
+    node->type = type_string(c->arena, node->length + 1);
+    return true;
+}
+
+static void check_integer_literal(struct check *c, struct node *node) {
+    uint32_t index = positional_index(c, node);
+
+    if (index) {
+        positional_integer(c, node, index);
+        return;
+    }
+    /* A constant's name that became a number in an earlier walk: look its type up again. */
+    if (node->text && (isalpha((unsigned char)node->text[0]) || node->text[0] == '_')) {
+        check_identifier(c, node);
+        return;
+    }
+    set_constant(node, node->number, check_literal_type(node->number, node->is_unsigned));
+}
+
+static void check_string_literal(struct check *c, struct node *node) {
+    uint32_t index = positional_index(c, node);
+
+    if (index)
+        positional_integer(c, node, index);
+    else
+        node->type = type_string(c->arena, node->length + 1);
+}
+
+static void check_positional(struct check *c, struct node *node) {
+    positional_integer(c, node, (uint32_t)node->number);
+}
+
+static void check_positional_count(struct check *c, struct node *node) {
+    node->kind = NODE_INTEGER;
+    node->text = "$#";
+    set_constant(node, c->env->positional_count, check_literal_type(c->env->positional_count, false));
+}
+
+static void check_boolean(struct check *c, struct node *node) {
+    (void)c;
+    set_constant(node, node->number, type_bool());
+}
+
+/* ---- variables and maps ------------------------------------------------------------------------------------ */
+
+static const char *nearest_variable(struct check *c, const char *name) {
+    VEC(const char *) names = {0};
+
+    for (const struct scope *scope = c->scope; scope; scope = scope->parent)
+        for (uint32_t i = 0; i < scope->variables.count; i++)
+            vec_push(c->arena, &names, scope->variables.data[i]->name);
+    return diag_nearest(name, names.data, names.count);
+}
+
+static void check_variable(struct check *c, struct node *node) {
+    node->variable = check_find_variable(c, node->text);
+    if (node->variable) {
+        node->type = node->variable->type;
+        if (!node->type && c->assume_integers && !node->variable->assignments)
+            node->type = type_int(64, true);
+        return;
+    }
+    if (!c->report)
+        return;
+    check_error(c, "undefined-variable", node->loc, "Undefined or undeclared variable: %s", node->text);
+    const char *nearest = nearest_variable(c, node->text);
+    if (nearest)
+        check_hint(c, "did you mean '%s'?", nearest);
+    else
+        check_hint(c, "variables live in the block that assigns them first: write 'let %s;' in front, or use a map to "
+                      "share a value between probes",
+                   node->text);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------ */
+
+static bool is_args(const struct node *node) { return node->builtin && node->builtin->id == LANG_BUILTIN_args; }
+
+static enum type_space user_or(const struct check *c, enum type_space otherwise) {
+    return c->target->user_pointers ? SPACE_USER : otherwise;
+}
+
+enum type_space check_object_space(struct check *c, const struct node *object) {
+    while (object && (!object->type || object->type->kind != TYPE_POINTER)) {
+        if (is_args(object))
+            return user_or(c, SPACE_KERNEL);
+        if (object->kind != NODE_FIELD && object->kind != NODE_INDEX)
+            return user_or(c, SPACE_NONE);
+        object = object->child;
+    }
+    if (!object || object->type->space == SPACE_NONE)
+        return user_or(c, SPACE_NONE);
+    return object->type->space;
+}
+
+static const char *nearest_field(struct check *c, const struct type *type, const char *name) {
+    VEC(const char *) names = {0};
+
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].name)
+            vec_push(c->arena, &names, type->fields[i].name);
+    return diag_nearest(name, names.data, names.count);
+}
+
+static void report_unknown_field(struct check *c, const struct node *node, const struct type *object) {
+    if (!c->report)
+        return;
+    if (is_args(node->child))
+        check_error(c, "unknown-field", node->loc, "Can't find function parameter %s", node->text);
+    else
+        check_error(c, "unknown-field", node->loc, "Struct/union of type '%s' does not contain a field named '%s'",
+                    check_type_text(c, object), node->text);
+    const char *nearest = nearest_field(c, object, node->text);
+    if (nearest)
+        check_hint(c, "did you mean '%s'?", nearest);
+    else if (is_args(node->child))
+        check_hint(c, "'tarsier -lv %s' lists the arguments", c->target->name);
+}
+
+static void report_no_struct(struct check *c, const struct node *node, const struct type *object) {
+    check_error(c, "field-of-non-struct", node->loc, "Can not access field '%s' on expression of type '%s'", node->text,
+                check_type_text(c, object));
+    if (check_is_integer(object) || object->kind == TYPE_POINTER)
+        check_hint(c, "say what it points to: ((struct NAME *)value)->%s", node->text);
+    else if (object->kind == TYPE_TUPLE)
+        check_hint(c, "the elements of a tuple are .0, .1, ...");
+}
+
+static void check_field(struct check *c, struct node *node) {
+    const struct type *object = check_expression(c, node->child);
+
+    if (!object)
+        return;
+    if (object->kind == TYPE_POINTER)
+        object = object->target;
+    if (object->kind != TYPE_STRUCT) {
+        report_no_struct(c, node, node->child->type);
+        return;
+    }
+    node->field = type_find_field(object, node->text, &node->field_offset);
+    if (!node->field) {
+        report_unknown_field(c, node, object);
+        return;
+    }
+    const struct type *type = node->field->type;
+    if (!node->field->is_data_loc) {
+        node->type = check_memory_type(c, type, check_object_space(c, node->child));
+        return;
+    }
+    if (type->kind == TYPE_ARRAY && type->target->size != 1) {
+        check_error(c, "dynamic-array", node->loc, "The dynamic array '%s' of type '%s' cannot be read", node->text,
+                    check_type_text(c, type));
+        check_hint(c, "only dynamic arrays of bytes can be read, as strings");
+        return;
+    }
+    node->type = type_string(c->arena, c->env->max_strlen);
+}
+
+static void check_tuple_field(struct check *c, struct node *node) {
+    const struct type *object = check_value(c, node->child);
+
+    if (!object)
+        return;
+    if (object->kind != TYPE_TUPLE) {
+        check_error(c, "tuple-expected", node->loc, "Can not access index '%lld' on expression of type '%s'",
+                    (long long)node->number, check_type_text(c, object));
+        check_hint(c, "only tuples have .N; elements of arrays are [N]");
+    } else if (node->number < 0 || node->number >= object->field_count) {
+        check_error(c, "tuple-index", node->loc, "Invalid tuple index: %lld. Found %u elements in tuple.",
+                    (long long)node->number, object->field_count);
+        check_hint(c, "the elements are numbered from 0");
+    } else {
+        node->type = object->fields[node->number].type;
+    }
+}
+
+static void check_index(struct check *c, struct node *node) {
+    struct node *index = node->child->next;
+    const struct type *object = check_expression(c, node->child);
+    const struct type *type = check_integer(c, index, "An index");
+
+    if (!object || !type)
+        return;
+    if (object->kind == TYPE_TUPLE && index->is_constant) {
+        node->kind = NODE_TUPLE_FIELD;
+        node->number = index->number;
+        node->child->next = NULL;
+        check_tuple_field(c, node);
+        return;
+    }
+    bool is_array = object->kind == TYPE_ARRAY || object->kind == TYPE_STRING;
+    uint32_t count = object->kind == TYPE_STRING ? object->size : object->count;
+    if (is_array && index->is_constant && count && (uint64_t)index->number >= count) {
+        check_error(c, "array-bounds", index->loc, "the index %lld is out of bounds for array of size %u",
+                    (long long)index->number, count);
+        check_hint(c, "the last element is [%u]", count - 1);
+    } else if (object->kind == TYPE_STRING) {
+        node->type = type_int(8, true);
+    } else if (object->kind == TYPE_ARRAY || (object->kind == TYPE_POINTER && object->target->kind != TYPE_VOID)) {
+        node->type = check_memory_type(c, object->target, check_object_space(c, node->child));
+    } else {
+        check_error(c, "index-of-non-array", node->loc,
+                    "The array index operator [] can only be used on arrays and pointers, found '%s'.",
+                    check_type_text(c, object));
+        check_hint(c, "cast a number to a pointer first: ((int32 *)value)[0]");
+    }
+}
+
+/* ---- tuples and sizes -------------------------------------------------------------------------------------- */
+
+static void check_tuple(struct check *c, struct node *node) {
+    VEC(const struct type *) types = {0};
+    bool known = true;
+
+    for (struct node *element = node->child; element; element = element->next) {
+        const struct type *type = check_value(c, element);
+        if (type && type_is_aggregate(type)) {
+            check_error(c, "aggregate-value", element->loc, "'%s' cannot be an element of a tuple",
+                        check_type_text(c, type));
+            check_hint(c, "histograms and statistics can be printed, but not copied");
+            type = NULL;
+        }
+        known &= type != NULL;
+        vec_push(c->arena, &types, type ? check_stored(c, type) : NULL);
+    }
+    if (known)
+        node->type = type_tuple(c->arena, types.data, types.count);
+}
+
+static void check_sizeof(struct check *c, struct node *node) {
+    const struct type *type = node->child ? check_expression(c, node->child) : check_type_name(c, node->type_name);
+
+    if (!type)
+        return;
+    type_complete(type);
+    set_constant(node, type->size, type_int(64, false));
+}
+
+/* ---- dispatch ---------------------------------------------------------------------------------------------- */
+
+const struct type *check_expression(struct check *c, struct node *node) {
+    static void (*const rules[NODE_KIND_COUNT])(struct check *, struct node *) = {
+        [NODE_INTEGER] = check_integer_literal,
+        [NODE_STRING] = check_string_literal,
+        [NODE_BOOLEAN] = check_boolean,
+        [NODE_POSITIONAL] = check_positional,
+        [NODE_POSITIONAL_COUNT] = check_positional_count,
+        [NODE_IDENTIFIER] = check_identifier,
+        [NODE_VARIABLE] = check_variable,
+        [NODE_MAP] = check_map_read,
+        [NODE_UNARY] = check_unary,
+        [NODE_INCREMENT] = check_increment,
+        [NODE_BINARY] = check_binary,
+        [NODE_TERNARY] = check_ternary,
+        [NODE_CAST] = check_cast,
+        [NODE_CALL] = check_call,
+        [NODE_FIELD] = check_field,
+        [NODE_TUPLE_FIELD] = check_tuple_field,
+        [NODE_INDEX] = check_index,
+        [NODE_TUPLE] = check_tuple,
+        [NODE_SIZEOF] = check_sizeof,
+    };
+
+    if (!rules[node->kind])
+        BUG("no expression: %s", node_kind_name(node->kind));
+    node->type = NULL;
+    node->is_constant = false;
+    node->builtin = NULL;
+    node->function = NULL;
+    node->field = NULL;
+    rules[node->kind](c, node);
+    return node->type;
+}
+
+static void report_void(struct check *c, const struct node *node) {
+    if (node->kind == NODE_CALL) {
+        check_error(c, "no-value", node->loc, "%s() should not be used in an expression: it has no value", node->text);
+        check_hint(c, "write it as a statement of its own: %s(...);", node->text);
+    } else {
+        check_error(c, "no-value", node->loc, "The expression has no value");
+        check_hint(c, "cast the pointer to the type of what it points to");
+    }
+}
+
+static void report_struct(struct check *c, const struct node *node) {
+    if (is_args(node)) {
+        check_error(c, "struct-value", node->loc, "args cannot be used as a value");
+        check_hint(c, "select one: args.%s",
+                   node->type->field_count && node->type->fields[0].name ? node->type->fields[0].name : "NAME");
+        return;
+    }
+    check_error(c, "struct-value", node->loc, "A value of type '%s' cannot be used as a whole",
+                check_type_text(c, node->type));
+    check_hint(c, "select a field, or keep its address");
+}
+
+const struct type *check_value(struct check *c, struct node *node) {
+    const struct type *type = check_expression(c, node);
+
+    if (!type)
+        return NULL;
+    if (type->kind == TYPE_VOID) {
+        report_void(c, node);
+        node->type = NULL;
+    } else if (type->kind == TYPE_STRUCT) {
+        report_struct(c, node);
+        node->type = NULL;
+    } else if (node->kind == NODE_MAP && check_is_countable(type)) {
+        node->type = check_reduced_type(type);
+    }
+    return node->type;
+}
+
+const struct type *check_integer(struct check *c, struct node *node, const char *what) {
+    const struct type *type = check_value(c, node);
+
+    if (!type || check_is_integer(type))
+        return type;
+    check_error(c, "integer-expected", node->loc, "%s expects an integer ('%s' provided)", what,
+                check_type_text(c, type));
+    check_hint(c, type->kind == TYPE_POINTER ? "cast it: (uint64)value" : "a string has no number; use a field or cast");
+    return NULL;
+}
+
+bool check_constant(struct check *c, struct node *node, const char *what, int64_t *value) {
+    if (!check_integer(c, node, what))
+        return false;
+    if (!node->is_constant) {
+        check_error(c, "constant-expected", node->loc, "%s expects a value that is known at compile time", what);
+        check_hint(c, "write a number, a constant, or a parameter of the script such as $1");
+        return false;
+    }
+    *value = node->number;
+    return true;
+}
+
+static const char *condition_kind(struct check *c, const struct type *type) {
+    return type->kind == TYPE_STRING ? "string" : check_type_text(c, type);
+}
+
+void check_condition(struct check *c, struct node *node) {
+    const struct type *type = check_value(c, node);
+
+    if (!type || check_is_integer(type) || type->kind == TYPE_POINTER || node->kind == NODE_STRING)
+        return;
+    check_error(c, "invalid-condition", node->loc, "Invalid condition: %s", condition_kind(c, type));
+    check_hint(c, type->kind == TYPE_STRING ? "compare it: value != \"\""
+                                            : "conditions are integers, pointers and comparisons");
+}

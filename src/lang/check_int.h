@@ -1,0 +1,148 @@
+/* Inside of the checker: what its files share. The contract to the outside is lang_check() in lang.h.
+ *
+ * Model. The tree of one unit (a probe block made into one program) is walked again and again. The walks are silent and
+ * only let types grow: a variable or map starts without a type and is promoted by every assignment. When nothing grows
+ * any more, one last walk reports what is wrong. A type of NULL means "not known": either not yet, or because of an
+ * error that has been reported; every rule hands it on and stays silent, so one mistake gives one message.
+ *
+ *   stage 1   maps and variables whose type follows from an assignment
+ *   stage 2   (assume_integers) what is left is taken for a number: `@x++`, `@x = @x + 1`, `let $x;`
+ *   report    the same walk with messages
+ *
+ * Rewrites in place ($1 -> literal, constant names -> INTEGER, delete(@m[k]) -> delete(@m, k)) can be undone or repeated:
+ * a tree may be checked again for another target at any time.
+ *
+ * Non-negative literals are of a signed type that yields to unsigned ones ("flexible"). That is carried by the identity
+ * of the type object: check_literal_type() hands out own objects, equal to int8 .. int64 for everybody else.
+ */
+#ifndef TARSIER_LANG_CHECK_INT_H
+#define TARSIER_LANG_CHECK_INT_H
+
+#include "base/hash.h"
+#include "lang/lang.h"
+
+/* Whether a map takes keys follows from the first use that shows it. */
+struct map_state {
+    enum { MAP_SHAPE_UNKNOWN, MAP_SHAPE_SCALAR, MAP_SHAPE_KEYED } shape;
+    bool assigned; /* something is stored in it somewhere, maybe of unknown type */
+};
+
+struct scope {
+    struct scope *parent;
+    VEC(struct lang_variable *) variables;
+};
+
+struct check {
+    struct lang_program *program;
+    const struct lang_env *env;
+    struct diag_list *diags;
+    struct arena *arena;
+    const struct lang_target *target; /* of the unit being walked */
+    bool report;
+    bool assume_integers;
+    bool variables_changed, maps_changed;
+    struct hash declared; /* declaring node -> struct lang_variable *, kept between the walks of a unit */
+    struct scope *scope;
+    unsigned loop_depth;
+    const struct node *aggregate; /* the call that may be an aggregate: it is assigned to a map */
+    VEC(struct map_state) map_states; /* by lang_map.index */
+};
+
+/* ---- check.c: messages ------------------------------------------------------------------------------------- */
+
+/* Silent unless this is the reporting walk. The hint belongs to the error before it. */
+void check_error(struct check *c, const char *tag, struct loc loc, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void check_warning(struct check *c, const char *tag, struct loc loc, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void check_hint(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "line 3" of a place, for hints. */
+uint32_t check_line(const struct check *c, struct loc loc);
+
+/* ---- check_types.c ----------------------------------------------------------------------------------------- */
+
+const struct type *check_literal_type(int64_t value, bool is_unsigned);
+bool check_is_flexible(const struct type *type);
+/* Signed for arithmetic: flexible literals do not count. */
+bool check_is_signed(const struct type *type);
+/* int, bool or enum. */
+bool check_is_integer(const struct type *type);
+/* The type that holds both; `a` itself if `b` adds nothing; NULL if there is none. NULL operands yield. */
+const struct type *check_promote(struct check *c, const struct type *a, const struct type *b);
+/* How a value lies in a map or tuple: integers and enums take 8 bytes. */
+const struct type *check_stored(struct check *c, const struct type *type);
+/* How a value lies in a variable. */
+const struct type *check_variable_type(struct check *c, const struct type *type);
+const struct type *check_with_space(struct check *c, const struct type *pointer, enum type_space space);
+/* Of a type as it lies in memory, the type of the value read from there: char[N] is a string, pointers get a space. */
+const struct type *check_memory_type(struct check *c, const struct type *type, enum type_space space);
+/* NULL after an error. */
+const struct type *check_type_name(struct check *c, const struct type_name *name);
+/* For messages; literals show as int64. */
+const char *check_type_text(struct check *c, const struct type *type);
+
+/* ---- check_maps.c ------------------------------------------------------------------------------------------ */
+
+/* Binds node->map. */
+struct lang_map *check_bind_map(struct check *c, struct node *node);
+struct map_state *check_map_state(struct check *c, const struct lang_map *map);
+/* The keys of one access: the children of a MAP, or the key argument of a function. */
+void check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys);
+/* One access to an element or to a scalar map: keys and shape, without reading. */
+void check_map_access(struct check *c, struct node *node);
+void check_map_store(struct check *c, struct lang_map *map, const struct type *value, struct loc loc);
+/* A MAP node that is read. */
+void check_map_read(struct check *c, struct node *node);
+/* A whole map as an argument; reports what is no map. NULL after an error. */
+struct lang_map *check_map_whole(struct check *c, struct node *node, const char *user);
+/* Says that nothing is ever stored in the map. */
+void check_map_defined(struct check *c, const struct lang_map *map, struct loc loc);
+/* count, sum, min, max, avg: readable as a number. */
+bool check_is_countable(const struct type *type);
+const struct type *check_reduced_type(const struct type *aggregate);
+
+/* ---- check_statements.c ------------------------------------------------------------------------------------ */
+
+void check_probe(struct check *c, struct node *probe);
+struct lang_variable *check_find_variable(struct check *c, const char *name);
+void check_assign_variable(struct check *c, struct lang_variable *variable, const struct node *value,
+                           const struct type *type, struct loc loc);
+
+/* ---- check_expressions.c, check_operators.c ---------------------------------------------------------------- */
+
+/* Any expression, also one without a value (statement). Sets and returns node->type. */
+const struct type *check_expression(struct check *c, struct node *node);
+/* An expression whose value is used: no void, no struct; countable aggregates become numbers. */
+const struct type *check_value(struct check *c, struct node *node);
+/* A value that must be an integer; `what` names it: "sum()". NULL if it is none. */
+const struct type *check_integer(struct check *c, struct node *node, const char *what);
+/* An integer known at compile time; false (and reported) if it is none. */
+bool check_constant(struct check *c, struct node *node, const char *what, int64_t *value);
+void check_condition(struct check *c, struct node *node);
+bool check_is_positional(const struct check *c, const struct node *node); /* written as $N */
+/* If the node was written as $N, makes it the text of the parameter. */
+bool check_positional_string(struct check *c, struct node *node);
+/* Where the object of a FIELD, INDEX or * lies. */
+enum type_space check_object_space(struct check *c, const struct node *object);
+
+void check_unary(struct check *c, struct node *node);
+void check_increment(struct check *c, struct node *node);
+void check_binary(struct check *c, struct node *node);
+void check_ternary(struct check *c, struct node *node);
+void check_cast(struct check *c, struct node *node);
+/* Type of `left op right` for + - * / % & | ^ << >>; NULL if it is not known or after an error. */
+const struct type *check_arithmetic(struct check *c, enum node_operator op, const struct type *left,
+                                    const struct node *right, struct loc loc);
+
+/* ---- check_calls.c, check_builtins.c ----------------------------------------------------------------------- */
+
+void check_call(struct check *c, struct node *node);
+void check_identifier(struct check *c, struct node *node);
+/* Binds node->builtin and the type. */
+void check_builtin(struct check *c, struct node *node, const struct lang_builtin *builtin, int64_t argument);
+const char *check_nearest_function(const char *name);
+const char *check_nearest_builtin(const char *name);
+
+enum { CHECK_STACK_DEPTH = 127, CHECK_STACK_DEPTH_MOST = 1024 };
+
+#endif

@@ -1,0 +1,384 @@
+/* Unary, binary and ternary operators and casts, with folding of constants. */
+#include "lang/check_int.h"
+
+static void set_constant(struct node *node, uint64_t number) {
+    node->is_constant = true;
+    node->number = (int64_t)number;
+}
+
+/* ---- unary ------------------------------------------------------------------------------------------------- */
+
+static void report_unary(struct check *c, const struct node *node, const struct type *type) {
+    check_error(c, "operator-type", node->loc, "The %s operator can not be used on expressions of type '%s'",
+                operator_spelling(node->op), check_type_text(c, type));
+    check_hint(c, "it takes an integer");
+}
+
+static void check_negative(struct check *c, struct node *node, const struct type *type) {
+    if (!check_is_integer(type)) {
+        report_unary(c, node, type);
+        return;
+    }
+    node->type = type_int(64, true);
+    if (node->child->is_constant) {
+        set_constant(node, 0 - (uint64_t)node->child->number);
+        node->type = check_literal_type(node->number, false);
+    }
+}
+
+static void check_not(struct check *c, struct node *node, const struct type *type) {
+    if (!check_is_integer(type) && type->kind != TYPE_POINTER) {
+        report_unary(c, node, type);
+        return;
+    }
+    node->type = type_bool();
+    if (node->child->is_constant)
+        set_constant(node, node->child->number == 0);
+}
+
+static void check_invert(struct check *c, struct node *node, const struct type *type) {
+    if (!check_is_integer(type)) {
+        report_unary(c, node, type);
+        return;
+    }
+    node->type = type_int(64, check_is_signed(type) || check_is_flexible(type));
+    if (node->child->is_constant)
+        set_constant(node, ~(uint64_t)node->child->number);
+}
+
+static void check_dereference(struct check *c, struct node *node, const struct type *type) {
+    if (type->kind == TYPE_POINTER && type->target->kind != TYPE_VOID) {
+        node->type = check_memory_type(c, type->target, check_object_space(c, node->child));
+    } else if (check_is_integer(type)) {
+        node->type = type_int(64, false); /* an address that was computed: `*kaddr` reads 8 bytes */
+    } else {
+        check_error(c, "dereference-type", node->loc, "Can not dereference expression of type '%s'",
+                    check_type_text(c, type));
+        check_hint(c, type->kind == TYPE_POINTER ? "cast it to a pointer to something: *(uint64 *)value"
+                                                 : "only pointers can be dereferenced");
+    }
+}
+
+static void check_address(struct check *c, struct node *node) {
+    struct node *object = node->child;
+    const struct type *type = check_expression(c, object);
+
+    if (object->kind != NODE_FIELD && object->kind != NODE_INDEX &&
+        !(object->kind == NODE_UNARY && object->op == OP_DEREFERENCE)) {
+        check_error(c, "address-of", node->loc, "The address of this expression can not be taken");
+        check_hint(c, "only what lies in memory has an address: a field, an array element, *pointer");
+        return;
+    }
+    if (!type)
+        return;
+    if (object->kind == NODE_FIELD)
+        type = object->field->type;
+    node->type = type_pointer(c->arena, type, check_object_space(c, object->child));
+}
+
+void check_unary(struct check *c, struct node *node) {
+    static void (*const rules[])(struct check *, struct node *, const struct type *) = {
+        [OP_NEG] = check_negative,
+        [OP_NOT] = check_not,
+        [OP_INVERT] = check_invert,
+        [OP_DEREFERENCE] = check_dereference,
+    };
+
+    if (node->op == OP_ADDRESS) {
+        check_address(c, node);
+        return;
+    }
+    const struct type *type = check_value(c, node->child);
+    if (type)
+        rules[node->op](c, node, type);
+}
+
+void check_increment(struct check *c, struct node *node) {
+    struct node *target = node->child;
+    const struct type *type, *grown = NULL;
+
+    if (target->kind == NODE_MAP) {
+        check_map_access(c, target);
+        type = target->map->value;
+        if (!type && c->assume_integers)
+            type = type_int(64, true);
+        check_map_store(c, target->map, type, target->loc);
+        type = target->type = target->map->value;
+    } else {
+        type = check_expression(c, target);
+    }
+    if (!type)
+        return;
+    if (type->kind == TYPE_POINTER)
+        grown = type;
+    else if (type->kind == TYPE_INT)
+        grown = node->op == OP_SUB && check_is_flexible(type) ? type_int(64, true) : check_stored(c, type);
+    if (!grown) {
+        check_error(c, "operator-type", node->loc, "The %s operator can not be used on expressions of type '%s'",
+                    node->op == OP_ADD ? "++" : "--", check_type_text(c, type));
+        check_hint(c, type_is_aggregate(type) ? "a map is either counted by count() or changed by ++"
+                                              : "it takes an integer or a pointer");
+        return;
+    }
+    if (target->kind == NODE_MAP)
+        check_map_store(c, target->map, grown, target->loc);
+    else
+        check_assign_variable(c, target->variable, NULL, grown, node->loc);
+    node->type = grown;
+}
+
+/* ---- arithmetic -------------------------------------------------------------------------------------------- */
+
+static const struct type *report_binary(struct check *c, enum node_operator op, const struct type *left,
+                                        const struct type *right, struct loc loc) {
+    check_error(c, "operator-types", loc, "The %s operator can not be used on expressions of types '%s', '%s'",
+                operator_spelling(op), check_type_text(c, left), check_type_text(c, right));
+    if (left->kind == TYPE_POINTER || right->kind == TYPE_POINTER)
+        check_hint(c, "cast the pointer to a number first: (uint64)pointer");
+    else
+        check_hint(c, "it takes integers");
+    return NULL;
+}
+
+static const struct type *pointer_arithmetic(struct check *c, enum node_operator op, const struct type *left,
+                                             const struct type *right, struct loc loc) {
+    bool both = left->kind == TYPE_POINTER && right->kind == TYPE_POINTER;
+
+    if (both && op == OP_SUB && type_equal(left->target, right->target))
+        return type_int(64, true);
+    if (left->kind == TYPE_POINTER && check_is_integer(right) && (op == OP_ADD || op == OP_SUB))
+        return left;
+    if (right->kind == TYPE_POINTER && check_is_integer(left) && op == OP_ADD)
+        return right;
+    return report_binary(c, op, left, right, loc);
+}
+
+static bool is_shift(enum node_operator op) { return op == OP_SHL || op == OP_SHR; }
+
+/* int64 if a side is signed or the operator is `-`; non-negative literals take the other side's sign. */
+static const struct type *integer_arithmetic(enum node_operator op, const struct type *left, const struct type *right) {
+    if (op == OP_SUB || check_is_signed(left) || (check_is_signed(right) && !is_shift(op)))
+        return type_int(64, true);
+    if (check_is_flexible(left) && (check_is_flexible(right) || is_shift(op)))
+        return check_literal_type(INT64_MAX, false);
+    return type_int(64, false);
+}
+
+const struct type *check_arithmetic(struct check *c, enum node_operator op, const struct type *left,
+                                    const struct node *right, struct loc loc) {
+    const struct type *type = right->type;
+
+    if ((op == OP_DIV || op == OP_MOD) && right->is_constant && right->number == 0) {
+        check_error(c, "division-by-zero", right->loc, "Division by zero");
+        check_hint(c, "the divisor is always 0");
+        return NULL;
+    }
+    if (!left && !type)
+        return c->assume_integers ? type_int(64, true) : NULL;
+    if (!left || !type) {
+        const struct type *known = left ? left : type;
+        return c->assume_integers && check_is_integer(known) ? integer_arithmetic(op, known, known) : NULL;
+    }
+    if (left->kind == TYPE_POINTER || type->kind == TYPE_POINTER)
+        return pointer_arithmetic(c, op, left, type, loc);
+    if (!check_is_integer(left) || !check_is_integer(type))
+        return report_binary(c, op, left, type, loc);
+    return integer_arithmetic(op, left, type);
+}
+
+static bool fold_arithmetic(enum node_operator op, uint64_t a, uint64_t b, bool is_signed, uint64_t *result) {
+    int64_t x = (int64_t)a, y = (int64_t)b;
+    bool overflows = x == INT64_MIN && y == -1;
+
+    switch (op) {
+    case OP_ADD:
+        return *result = a + b, true;
+    case OP_SUB:
+        return *result = a - b, true;
+    case OP_MUL:
+        return *result = a * b, true;
+    case OP_DIV:
+        return b && (*result = !is_signed ? a / b : overflows ? a : (uint64_t)(x / y), true);
+    case OP_MOD:
+        return b && (*result = !is_signed ? a % b : overflows ? 0 : (uint64_t)(x % y), true);
+    case OP_AND:
+        return *result = a & b, true;
+    case OP_OR:
+        return *result = a | b, true;
+    case OP_XOR:
+        return *result = a ^ b, true;
+    case OP_SHL:
+        return *result = a << (b & 63), true;
+    case OP_SHR:
+        return *result = is_signed ? (uint64_t)(x >> (b & 63)) : a >> (b & 63), true;
+    default:
+        return false;
+    }
+}
+
+static void check_binary_arithmetic(struct check *c, struct node *node, struct node *left, struct node *right) {
+    uint64_t result;
+
+    node->type = check_arithmetic(c, node->op, left->type, right, node->loc);
+    if (!node->type || node->type->kind != TYPE_INT || !left->is_constant || !right->is_constant)
+        return;
+    if (!fold_arithmetic(node->op, (uint64_t)left->number, (uint64_t)right->number, node->type->is_signed, &result))
+        return;
+    set_constant(node, result);
+    if (check_is_flexible(left->type) && check_is_flexible(right->type)) /* literals give a literal */
+        node->type = check_literal_type(node->number, false);
+}
+
+/* ---- comparison and logic ---------------------------------------------------------------------------------- */
+
+static bool is_comparable_number(const struct type *type) {
+    return check_is_integer(type) || type->kind == TYPE_POINTER || type->kind == TYPE_KSYM;
+}
+
+/* A literal takes the sign of the other side, so that lowering sees one sign. */
+static void adapt_literal(struct node *literal, const struct type *other) {
+    if (literal->is_constant && check_is_flexible(literal->type) && (!other->is_signed || other->kind == TYPE_POINTER))
+        literal->type = type_int(64, false);
+}
+
+static void check_comparison(struct check *c, struct node *node, struct node *left, struct node *right) {
+    bool equality = node->op == OP_EQ || node->op == OP_NE;
+
+    node->type = type_bool();
+    const struct type *a = left->type, *b = right->type;
+    if (!a || !b)
+        return;
+    if (is_comparable_number(a) && is_comparable_number(b)) {
+        if (left->is_constant && right->is_constant) {
+            int64_t x = left->number, y = right->number;
+            bool is_signed = check_is_signed(a) || check_is_signed(b) || (a->is_signed && b->is_signed);
+            bool less = is_signed ? x < y : (uint64_t)x < (uint64_t)y;
+            bool results[] = {[OP_EQ] = x == y, [OP_NE] = x != y,          [OP_LT] = less,
+                              [OP_LE] = less || x == y, [OP_GT] = !less && x != y, [OP_GE] = !less};
+            set_constant(node, results[node->op]);
+        }
+        adapt_literal(left, b);
+        adapt_literal(right, a);
+        return;
+    }
+    if (equality && a->kind == TYPE_STRING && b->kind == TYPE_STRING)
+        return;
+    if (equality && ((a->kind == TYPE_PROBE && right->kind == NODE_STRING) ||
+                     (b->kind == TYPE_PROBE && left->kind == NODE_STRING)))
+        return;
+    if (a->kind == TYPE_STRING && b->kind == TYPE_STRING) {
+        report_binary(c, node->op, a, b, node->loc);
+        check_hint(c, "strings can be compared by == and != only");
+        return;
+    }
+    check_error(c, "comparison-types", node->loc, "Type mismatch for '%s': comparing '%s' with '%s'",
+                operator_spelling(node->op), check_type_text(c, a), check_type_text(c, b));
+    if (a->kind == TYPE_STRING || b->kind == TYPE_STRING)
+        check_hint(c, "str(pointer) makes a string of what a pointer points to");
+    else
+        check_hint(c, "both sides must be numbers or both strings");
+}
+
+static void check_logic(struct check *c, struct node *node) {
+    struct node *left = node->child, *right = left->next;
+
+    check_condition(c, left);
+    check_condition(c, right);
+    node->type = type_bool();
+    if (left->is_constant && right->is_constant)
+        set_constant(node, node->op == OP_LOGICAL_AND ? left->number && right->number : left->number || right->number);
+}
+
+/* Both sides; $N is a text where the other side is one. */
+static void check_pair(struct check *c, struct node *left, struct node *right,
+                       const struct type *(*check)(struct check *, struct node *)) {
+    bool left_follows = check_is_positional(c, left);
+    struct node *leader = left_follows ? right : left, *follower = left_follows ? left : right;
+    const struct type *type = check(c, leader);
+
+    if (!type || type->kind != TYPE_STRING || !check_positional_string(c, follower))
+        check(c, follower);
+}
+
+void check_binary(struct check *c, struct node *node) {
+    struct node *left = node->child, *right = left->next;
+
+    if (node->op == OP_LOGICAL_AND || node->op == OP_LOGICAL_OR) {
+        check_logic(c, node);
+        return;
+    }
+    check_pair(c, left, right, check_value);
+    if (node->op >= OP_EQ && node->op <= OP_GE)
+        check_comparison(c, node, left, right);
+    else
+        check_binary_arithmetic(c, node, left, right);
+}
+
+/* A value, or a call that has none if the other arm has none either. */
+static const struct type *check_arm(struct check *c, struct node *node) {
+    const struct type *type = check_expression(c, node);
+
+    return type && type->kind != TYPE_VOID ? check_value(c, node) : type;
+}
+
+void check_ternary(struct check *c, struct node *node) {
+    struct node *condition = node->child, *yes = condition->next, *no = yes->next;
+
+    check_condition(c, condition);
+    check_pair(c, yes, no, check_arm);
+    const struct type *a = yes->type, *b = no->type;
+    node->type = check_promote(c, a, b);
+    if (node->type && node->type->kind == TYPE_ENUM)
+        node->type = check_stored(c, node->type);
+    if (node->type || !a || !b)
+        return;
+    check_error(c, "ternary-types", node->loc, "Ternary operator must return the same type: have '%s' and '%s'",
+                check_type_text(c, a), check_type_text(c, b));
+    check_hint(c, "make both arms numbers or both strings");
+}
+
+/* ---- casts ------------------------------------------------------------------------------------------------- */
+
+static uint64_t truncate_to(uint64_t number, const struct type *type) {
+    unsigned unused = type->size >= 8 ? 0 : 64 - type->size * 8;
+
+    return type->is_signed ? (uint64_t)((int64_t)(number << unused) >> unused) : number << unused >> unused;
+}
+
+static bool is_castable(const struct type *from) {
+    return check_is_integer(from) || from->kind == TYPE_POINTER || from->kind == TYPE_KSYM || from->kind == TYPE_USYM;
+}
+
+static void report_cast(struct check *c, const struct node *node, const struct type *from, const struct type *to) {
+    check_error(c, "invalid-cast", node->loc, "Cannot cast from \"%s\" to \"%s\"", check_type_text(c, from),
+                check_type_text(c, to));
+    if (to->kind == TYPE_STRUCT)
+        check_hint(c, "cast to a pointer: (%s *)", check_type_text(c, to));
+    else if (to->kind == TYPE_STRING)
+        check_hint(c, "str(pointer) makes a string");
+    else if (from->kind == TYPE_STRING)
+        check_hint(c, "a string has no number; strncmp() and == compare strings");
+    else
+        check_hint(c, "casts go between integers, enums and pointers");
+}
+
+void check_cast(struct check *c, struct node *node) {
+    const struct type *to = check_type_name(c, node->type_name);
+    const struct type *from = check_value(c, node->child);
+    struct node *operand = node->child;
+
+    if (!to || !from)
+        return;
+    if (!is_castable(from) || (!check_is_integer(to) && to->kind != TYPE_POINTER)) {
+        report_cast(c, node, from, to);
+        return;
+    }
+    if (to->kind == TYPE_POINTER)
+        to = check_with_space(c, to, from->kind == TYPE_POINTER       ? from->space
+                                     : c->target->user_pointers ? SPACE_USER
+                                                                : SPACE_NONE);
+    node->type = to->kind == TYPE_ENUM ? check_stored(c, to) : to;
+    if (operand->is_constant && to->kind != TYPE_POINTER)
+        set_constant(node, to->kind == TYPE_BOOL ? operand->number != 0
+                                                 : truncate_to((uint64_t)operand->number, node->type));
+}
