@@ -99,7 +99,7 @@ static int digit_value(char c) {
 
 /* Digits of `base` with `_` between them, added to *value. False on overflow; reading goes on to the last digit. */
 static bool read_digits(struct lexer *lexer, unsigned base, uint64_t *value) {
-    bool fits = true;
+    bool fits = true, is_reported = false;
 
     for (;; lexer->position++) {
         char c = lexer_peek(lexer, 0);
@@ -108,7 +108,8 @@ static bool read_digits(struct lexer *lexer, unsigned base, uint64_t *value) {
         int digit = digit_value(c);
         if (digit < 0 || digit >= (base == 16 ? 16 : 10))
             return fits;
-        if ((unsigned)digit >= base) {
+        if ((unsigned)digit >= base && !is_reported) {
+            is_reported = true;
             REPORT(lexer, "bad-octal", ((struct loc){lexer->position, lexer->position + 1}),
                    "%c is not a digit of an octal number", c);
             HINT(lexer, "a number that starts with 0 is octal; leave the 0 out for a decimal one");

@@ -16,7 +16,7 @@ static const struct {
     {"let", "declarations of maps", "a map is made by its first assignment", TOKEN_MAP, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, false},
-    {"offsetof", "offsetof", "the offset of a field is &pointer->field minus the pointer", TOKEN_OPEN_PAREN, false},
+    {"offsetof", "offsetof", NULL, TOKEN_OPEN_PAREN, false},
     {"typeof", "typeof", "write the type itself", TOKEN_OPEN_PAREN, false},
     {"typeinfo", "typeinfo", NULL, TOKEN_OPEN_PAREN, false},
     {"comptime", "comptime", "constant expressions are computed ahead anyway: leave the word out", TOKEN_END, false},
@@ -145,13 +145,14 @@ bool parser_expect(struct parser *parser, enum token_kind kind, const char *wher
 bool parser_expect_close(struct parser *parser, enum token_kind kind, struct loc open) {
     if (parser_accept(parser, kind))
         return true;
-    if (parser_at(parser, TOKEN_SEMICOLON) || parser_at(parser, TOKEN_CLOSE_BRACE) ||
-        parser_at(parser, TOKEN_OPEN_BRACE) || parser_at(parser, TOKEN_END)) {
+    bool ends_statement = parser_at(parser, TOKEN_SEMICOLON) || parser_at(parser, TOKEN_CLOSE_BRACE) ||
+                          parser_at(parser, TOKEN_OPEN_BRACE) || parser_at(parser, TOKEN_END);
+    if (ends_statement || (parser_at(parser, TOKEN_ASSIGN) && kind == TOKEN_CLOSE_BRACKET)) {
         const char *found = parser_found(parser);
         if (parser_error(parser, kind == TOKEN_CLOSE_PAREN ? "unclosed-parenthesis" : "unclosed-bracket", open,
                          "%.*s is never closed", (int)(open.end - open.begin), parser->source->text + open.begin))
             diag_hint(parser->diags, "expected %s before %s", token_spelling(kind), found);
-    } else if (parser_at(parser, TOKEN_ASSIGN)) {
+    } else if (parser_at(parser, TOKEN_ASSIGN) && kind == TOKEN_CLOSE_PAREN) {
         if (parser_error(parser, "assignment-in-expression", parser->token.loc, "an assignment is not an expression"))
             diag_hint(parser->diags, parser->in_condition || parser->in_predicate
                                          ? "did you mean ==?"
@@ -185,8 +186,9 @@ static bool resume(struct parser *parser) {
     return !parser->stopped;
 }
 
-/* Moves to behind the `}` that closes the first `{`, or to a `;` or `}` outside of braces. */
-static void skip_to_end(struct parser *parser) {
+/* Moves to behind the `}` that closes the first `{`, or to a `;` or `}` outside of braces. What is passed over gives no
+ * messages: it may well be wrong only because of the mistake before it. */
+static void skip_quietly(struct parser *parser) {
     unsigned depth = 0;
 
     for (; !parser_at(parser, TOKEN_END); parser_advance(parser)) {
@@ -205,6 +207,13 @@ static void skip_to_end(struct parser *parser) {
     }
 }
 
+static void skip_to_end(struct parser *parser) {
+    parser->lexer.diags = NULL;
+    skip_quietly(parser);
+    parser->lexer.diags = parser->diags;
+    parser_seek(parser, parser->token.loc.begin);
+}
+
 void parser_recover_statement(struct parser *parser) {
     if (!resume(parser))
         return;
@@ -218,7 +227,8 @@ void parser_skip_definition(struct parser *parser) {
     if (!resume(parser))
         return;
     skip_to_end(parser);
-    parser_accept(parser, TOKEN_SEMICOLON);
+    if (!parser_accept(parser, TOKEN_SEMICOLON))
+        parser_accept(parser, TOKEN_CLOSE_BRACE); /* of a block whose head was lost */
 }
 
 static bool reject_word(struct parser *parser, bool is_top_level) {
@@ -345,12 +355,6 @@ static bool reject_stray(struct parser *parser) {
         parser_error(parser, "preamble-order", parser->token.loc, "C definitions must come before the probes");
         return true;
     }
-    if (parser_at(parser, TOKEN_CLOSE_BRACE)) {
-        if (parser_error(parser, "stray-brace", parser->token.loc, "this } closes nothing"))
-            diag_hint(parser->diags, "remove it, or look for a { that is missing above");
-        parser->resume++;
-        return true;
-    }
     if (parser_at(parser, TOKEN_OPEN_BRACE)) {
         if (parser_error(parser, "missing-attach-point", parser->token.loc, "this block has no probe"))
             diag_hint(parser->diags, "say when it is to run, as in: kprobe:vfs_read { ... } or interval:s:1 { ... }");
@@ -371,6 +375,12 @@ static void top_level(struct parser *parser, struct node_list *probes) {
     bool is_directive = parser_at(parser, TOKEN_HASH);
     bool has_config = parser->program->config.count > 0;
 
+    if (parser_at(parser, TOKEN_CLOSE_BRACE)) {
+        diag_error(parser->diags, "stray-brace", parser->token.loc, "this } closes nothing");
+        diag_hint(parser->diags, "remove it, or look for a { that is missing above");
+        parser_advance(parser);
+        return;
+    }
     if (reject_stray(parser)) {
         if (is_directive)
             skip_line(parser);

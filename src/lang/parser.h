@@ -46,10 +46,11 @@ struct parser {
     uint32_t previous_end; /* where the one before it ended */
     uint32_t depth, node_count;
     bool panicking, stopped;
-    uint32_t resume;     /* panicking: where recovery starts to read */
-    bool in_predicate;   /* `/` in front of `{` ends the expression */
-    bool in_condition;   /* `=` was meant as `==` */
-    struct hash defines; /* name -> struct parser_define */
+    uint32_t unclosed_at; /* 1 + where a missing } was noticed last: several blocks that end there are one mistake */
+    uint32_t resume;      /* panicking: where recovery starts to read */
+    bool in_predicate;    /* `/` in front of `{` ends the expression */
+    bool in_condition;    /* `=` was meant as `==` */
+    struct hash defines;  /* name -> struct parser_define */
 };
 
 /* Children in the making. */

@@ -14,12 +14,21 @@ static struct node *one(struct parser *parser, enum node_kind kind, uint32_t beg
 
 /* ---- unary ------------------------------------------------------------------------------------------------- */
 
+/* The operand of a prefix operator. */
+static struct node *nested_unary(struct parser *parser) {
+    if (!parser_enter(parser))
+        return parser_leaf(parser, NODE_INTEGER, &parser->token);
+    struct node *node = parser_unary(parser);
+    parser_leave(parser);
+    return node;
+}
+
 static struct node *prefix_increment(struct parser *parser) {
     struct loc loc = parser->token.loc;
     enum node_operator op = parser_at(parser, TOKEN_INCREMENT) ? OP_ADD : OP_SUB;
 
     parser_advance(parser);
-    struct node *operand = parser_unary(parser);
+    struct node *operand = nested_unary(parser);
     if (operand->kind != NODE_VARIABLE && operand->kind != NODE_MAP) {
         if (parser_error(parser, "increment-target", loc, "only variables and maps can be %s",
                          op == OP_ADD ? "incremented" : "decremented") &&
@@ -39,29 +48,24 @@ struct node *parser_unary(struct parser *parser) {
                      {TOKEN_STAR, OP_DEREFERENCE},
                      {TOKEN_AMPERSAND, OP_ADDRESS}};
     uint32_t begin = parser->token.loc.begin;
-    struct node *node = NULL;
 
-    if (!parser_enter(parser))
-        return parser_leaf(parser, NODE_INTEGER, &parser->token);
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
-        if (parser_accept(parser, operators[i].token)) {
-            node = one(parser, NODE_UNARY, begin, operators[i].op, parser_unary(parser));
-            break;
-        }
+        if (parser_accept(parser, operators[i].token))
+            return one(parser, NODE_UNARY, begin, operators[i].op, nested_unary(parser));
     }
-    if (!node && (parser_at(parser, TOKEN_INCREMENT) || parser_at(parser, TOKEN_DECREMENT)))
-        node = prefix_increment(parser);
-    if (!node)
-        node = parser_operand(parser);
-    parser_leave(parser);
-    return node;
+    if (parser_at(parser, TOKEN_INCREMENT) || parser_at(parser, TOKEN_DECREMENT))
+        return prefix_increment(parser);
+    return parser_operand(parser);
 }
 
 /* ---- binary ------------------------------------------------------------------------------------------------ */
 
-/* `/` with `{` behind it ends a predicate. */
+/* A predicate ends at a `/` with `{` behind it, or with anything else that can not be divided by. */
 static bool ends_predicate(const struct parser *parser) {
-    return parser->in_predicate && parser_at(parser, TOKEN_SLASH) && parser_peek(parser).kind == TOKEN_OPEN_BRACE;
+    if (!parser->in_predicate || !parser_at(parser, TOKEN_SLASH))
+        return false;
+    struct token next = parser_peek(parser);
+    return !parser_starts_expression(&next);
 }
 
 /* Precedence climbing: operators that bind at least as tightly as `lowest`. */

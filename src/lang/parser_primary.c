@@ -66,7 +66,10 @@ static struct node *cast(struct parser *parser, struct loc open) {
     const struct type_name *type = parser_type(parser);
 
     parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
-    node_list_add(&children, parser_unary(parser));
+    if (parser_enter(parser)) {
+        node_list_add(&children, parser_unary(parser));
+        parser_leave(parser);
+    }
     struct node *node = parser_node(parser, NODE_CAST, open.begin, children);
     node->type_name = type;
     return node;

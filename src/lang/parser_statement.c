@@ -20,21 +20,30 @@ static struct node *condition(struct parser *parser) {
     return node;
 }
 
+/* At the end of the text, or at a probe: what follows is read as if the braces were there. */
+static void unclosed_block(struct parser *parser, struct loc open) {
+    struct loc here = parser->token.loc;
+    uint32_t line, column;
+
+    if (parser->stopped || parser->unclosed_at == here.begin + 1)
+        return;
+    parser->unclosed_at = here.begin + 1;
+    if (parser_at(parser, TOKEN_END)) {
+        diag_error(parser->diags, "unclosed-brace", open, "this { is never closed");
+        return;
+    }
+    source_position(parser->source, here.begin, &line, &column);
+    diag_error(parser->diags, "unclosed-brace", open, "this { is not closed before the next probe");
+    diag_hint(parser->diags, "expected } before %s in line %u", parser->token.text, line);
+}
+
 /* The statements up to the closing brace, which is taken. */
 static void statements(struct parser *parser, struct loc open, struct node_list *list) {
     while (!parser_accept(parser, TOKEN_CLOSE_BRACE)) {
         if (parser->panicking)
             return;
-        if (parser_at(parser, TOKEN_END)) {
-            parser_error(parser, "unclosed-brace", open, "this { is never closed");
-            return;
-        }
-        if (parser_at_probe(parser)) {
-            struct loc probe = parser->token.loc;
-            uint32_t line, column;
-            source_position(parser->source, probe.begin, &line, &column);
-            diag_error(parser->diags, "unclosed-brace", open, "this { is not closed before the next probe");
-            diag_hint(parser->diags, "expected } before %s in line %u", parser->token.text, line);
+        if (parser_at(parser, TOKEN_END) || parser_at_probe(parser)) {
+            unclosed_block(parser, open);
             return;
         }
         if (parser_accept(parser, TOKEN_SEMICOLON))
@@ -70,17 +79,16 @@ static struct node *if_statement(struct parser *parser) {
     uint32_t begin = parser->token.loc.begin;
 
     parser_advance(parser);
-    if (!parser_enter(parser))
-        return parser_node(parser, NODE_IF, begin, children);
     node_list_add(&children, condition(parser));
     node_list_add(&children, parser_block(parser, "after the condition"));
     if (parser_accept_word(parser, "else")) {
-        if (parser_at_word(parser, "if"))
+        if (parser_at_word(parser, "if") && parser_enter(parser)) {
             node_list_add(&children, if_statement(parser));
-        else
+            parser_leave(parser);
+        } else {
             node_list_add(&children, parser_block(parser, "after else"));
+        }
     }
-    parser_leave(parser);
     return parser_node(parser, NODE_IF, begin, children);
 }
 
