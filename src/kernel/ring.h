@@ -3,7 +3,7 @@
  * Model. One BPF_MAP_TYPE_RINGBUF per CPU; programs reserve, then stamp, fill and submit. Within a ring the stamps are
  * nearly, not quite, ascending (an interrupt between a reserve and its stamp), between rings not at all. A drain
  *   1. takes the time T,
- *   2. snapshots every producer position: whatever is stamped <= T was reserved before,
+ *   2. 10 us later snapshots every producer position: whatever is stamped <= T was reserved, and visibly so, before,
  *   3. walks each ring up to its snapshot, waiting a little for records that are reserved but not submitted,
  *   4. hands out what is stamped <= T in the order (stamp, CPU, position), and
  *   5. holds (copies) what is stamped later; the next drain sorts it in.

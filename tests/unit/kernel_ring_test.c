@@ -31,7 +31,8 @@ static struct ring_memory make_memory(void) {
     assert_int_equal(ftruncate(fd, 2 * 4096 + SIZE), 0);
     uint8_t *area = mmap(NULL, 2 * 4096 + 2 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(area, MAP_FAILED);
-    assert_ptr_not_equal(mmap(area, 2 * 4096 + SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), MAP_FAILED);
+    assert_ptr_not_equal(mmap(area, 2 * 4096 + SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+                         MAP_FAILED);
     assert_ptr_not_equal(
         mmap(area + 2 * 4096 + SIZE, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 2 * 4096), MAP_FAILED);
     close(fd);
