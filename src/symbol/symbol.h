@@ -4,7 +4,7 @@
  * Process: its mappings are read once, when first asked for or learnt, and stay after it has ended; a reused process id
  * is noticed by its start time. Files are opened through /proc/TGID/map_files and /proc/TGID/root (so containers and
  * deleted files work), and their symbol tables are shared by all processes that map the same (device, inode). The vdso
- * is read from the process; anonymous code is looked up in /tmp/perf-TGID.map (of a JIT compiler).
+ * is our own copy, which is the same; anonymous code is looked up in /tmp/perf-TGID.map (of a JIT compiler).
  * An address that has no name stays an address: "0x7f001234".
  *
  * Everything read from files and processes is hostile (object/ checks it). Names and modules stay valid until
