@@ -53,7 +53,9 @@ struct bpf_options {
     uint64_t random_seed; /* not 0: random legal register choices (torture mode) */
 };
 
-/* Compiles a verified, optimised module. Returns false with *error (arena text, one sentence: which limit, what to
+/* Compiles a verified, optimised module; callbacks that main does not reach are left out. A loop helper must not be
+ * called with a number of rounds the verifier can prove to be 0: it then loses the callback ("No program to jit").
+ * Returns false with *error (arena text, one sentence: which limit, what to
  * change) when the program cannot fit the machine (stack over 512 bytes, jumps too far); anything else is a BUG. */
 bool bpf_compile(struct arena *arena, const struct ir_module *module, const struct bpf_options *options,
                  struct bpf_program *out, const char **error);

@@ -101,9 +101,9 @@ void bpf_select(struct bpf_function *f, const uint32_t *slot_offsets, bool cpu_v
 /* `share`: let scalars share spill slots (only when the stack would not fit otherwise). */
 void bpf_allocate(struct bpf_function *f, uint64_t *random_state, bool share);
 /* Appends the function's code to the program; false with *error when a jump is too far. Addresses of callbacks stay
- * function indices in the immediate; bpf_resolve_functions() makes them relative. */
+ * function indices in the immediate; bpf_resolve_functions() makes them relative, given where each function starts. */
 bool bpf_encode(struct bpf_function *f, struct arena *arena, struct bpf_program *out, const char **error);
-void bpf_resolve_functions(struct bpf_program *program);
+void bpf_resolve_functions(struct bpf_program *program, const uint32_t *starts);
 
 /* Fields an instruction reads and writes that hold registers; `late` marks reads that happen after the result is
  * written, so the two must not share a register. Both give the count. */

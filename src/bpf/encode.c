@@ -325,13 +325,13 @@ bool bpf_encode(struct bpf_function *f, struct arena *arena, struct bpf_program 
     return patch_jumps(&e, error);
 }
 
-void bpf_resolve_functions(struct bpf_program *program) {
+void bpf_resolve_functions(struct bpf_program *program, const uint32_t *starts) {
     for (uint32_t i = 0; i < program->instructions.count; i++) {
         struct bpf_insn *insn = &program->instructions.data[i];
         if (insn->code != (BPF_LD | BPF_DW | BPF_IMM))
             continue;
         if (insn->src_reg == BPF_PSEUDO_FUNC)
-            insn->imm = (int32_t)(program->subprograms.data[insn->imm].instruction - i - 1);
+            insn->imm = (int32_t)(starts[insn->imm] - i - 1);
         i++; /* its second half */
     }
 }
