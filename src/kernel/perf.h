@@ -29,7 +29,7 @@ int kernel_perf_tracepoint(uint64_t id, int pid, int cpu);
 int kernel_perf_sampled(uint32_t type, uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu);
 int kernel_perf_software(uint64_t config, uint64_t period, uint64_t frequency, int pid, int cpu);
 /* `offset` is the offset in the file; ref_ctr_offset the file offset of a USDT semaphore or 0.
- * pmu NULL: read it now. */
+ * pid > 0: the process (all its threads), else every process. pmu NULL: read it now. */
 int kernel_perf_uprobe(const struct kernel_perf_pmu *pmu, const char *path, uint64_t offset, uint64_t ref_ctr_offset,
                        bool is_return, int pid);
 /* symbol NULL: `offset` is the address. */
