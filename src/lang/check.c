@@ -1,5 +1,6 @@
 #include "lang/check_int.h"
 
+#include <string.h>
 #include <strings.h>
 
 /* Types only grow, and each of them only a few times; a script that needs more walks does not exist. */
@@ -40,6 +41,12 @@ uint32_t check_line(const struct check *c, struct loc loc) {
 
     source_position(c->program->source, loc.begin, &line, &column);
     return line;
+}
+
+const char *check_nearest_name(const char *wanted, const char *const *names, uint32_t count) {
+    enum { SHORTEST = 3 }; /* with the $ or @ */
+
+    return strlen(wanted) < SHORTEST ? NULL : diag_nearest(wanted, names, count);
 }
 
 static void init(struct check *c, struct lang_program *program, const struct lang_env *env, struct diag_list *diags) {

@@ -104,6 +104,7 @@ static void check_call_print(struct check *c, struct node *node) {
     if (value->kind == NODE_MAP && !value->child) {
         struct lang_map *map = check_map_whole(c, value, "print");
         map->printed = true;
+        value->type = map->value; /* a scalar map may be printed as a value */
         for (struct node *option = value->next; option; option = option->next)
             if (check_constant(c, option, "print()", &number) && number < 0) {
                 check_error(c, "print-options", option->loc, "print() expects a number from 0 up");
@@ -120,7 +121,7 @@ static void check_call_print(struct check *c, struct node *node) {
 }
 
 static void check_call_exit(struct check *c, struct node *node) {
-    if (c->loop_depth) {
+    if (c->callback_depth) {
         check_error(c, "exit-in-loop", node->loc, "exit() is not allowed inside of a loop");
         check_hint(c, "break out of the loop and call exit() behind it");
     }
@@ -177,12 +178,10 @@ static void check_call_delete(struct check *c, struct node *node) {
     if (!map)
         return;
     map->deleted = true;
-    if (first->next) {
+    if (first->next)
         check_map_keys(c, map, first->loc, first->next);
-    } else if (check_map_state(c, map)->shape == MAP_SHAPE_KEYED) {
-        check_error(c, "delete-without-key", node->loc, "call to delete() expects a map without explicit keys (scalar map)");
-        check_hint(c, "delete(%s, key) removes one element, clear(%s) all", map->name, map->name);
-    }
+    else if (check_map_state(c, map)->shape == MAP_SHAPE_KEYED)
+        map->cleared = true; /* delete(@m) of a map with keys is clear(@m) */
 }
 
 static void check_call_has_key(struct check *c, struct node *node) {

@@ -119,7 +119,7 @@ static const char *nearest_variable(struct check *c, const char *name) {
     for (const struct scope *scope = c->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->variables.count; i++)
             vec_push(c->arena, &names, scope->variables.data[i]->name);
-    return diag_nearest(name, names.data, names.count);
+    return check_nearest_name(name, names.data, names.count);
 }
 
 static void check_variable(struct check *c, struct node *node) {

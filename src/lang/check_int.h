@@ -43,7 +43,8 @@ struct check {
     bool variables_changed, maps_changed;
     struct hash declared; /* declaring node -> struct lang_variable *, kept between the walks of a unit */
     struct scope *scope;
-    unsigned loop_depth;
+    unsigned loop_depth;     /* loops around, unrolled ones too: where break has a meaning */
+    unsigned callback_depth; /* loops that the kernel calls back */
     const struct node *aggregate; /* the call that may be an aggregate: it is assigned to a map */
     VEC(struct map_state) map_states; /* by lang_map.index */
 };
@@ -56,7 +57,9 @@ void check_error(struct check *c, const char *tag, struct loc loc, const char *f
 void check_warning(struct check *c, const char *tag, struct loc loc, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void check_hint(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "line 3" of a place, for hints. */
+/* The nearest of the names of maps or variables; NULL for names so short that everything is near. */
+const char *check_nearest_name(const char *wanted, const char *const *names, uint32_t count);
+/* Line of a place, for hints. */
 uint32_t check_line(const struct check *c, struct loc loc);
 
 /* ---- check_types.c ----------------------------------------------------------------------------------------- */
@@ -86,10 +89,10 @@ const char *check_type_text(struct check *c, const struct type *type);
 /* Binds node->map. */
 struct lang_map *check_bind_map(struct check *c, struct node *node);
 struct map_state *check_map_state(struct check *c, const struct lang_map *map);
-/* The keys of one access: the children of a MAP, or the key argument of a function. */
-void check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys);
-/* One access to an element or to a scalar map: keys and shape, without reading. */
-void check_map_access(struct check *c, struct node *node);
+/* The keys of one access: the children of a MAP, or the key argument of a function. False if it takes none. */
+bool check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys);
+/* One access to an element or to a scalar map: keys and shape, without reading. False if the map has the other shape. */
+bool check_map_access(struct check *c, struct node *node);
 void check_map_store(struct check *c, struct lang_map *map, const struct type *value, struct loc loc);
 /* A MAP node that is read. */
 void check_map_read(struct check *c, struct node *node);

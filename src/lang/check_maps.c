@@ -91,12 +91,14 @@ static const struct type *keys_type(struct check *c, struct node *keys) {
     return types.count == 1 ? types.data[0] : type_tuple(c->arena, types.data, types.count);
 }
 
-void check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys) {
+bool check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys) {
     const struct type *type = keys_type(c, keys);
 
     map->always_tid_key &= is_tid(keys);
-    if (!take_shape(c, map, loc, true) || !type)
-        return;
+    if (!take_shape(c, map, loc, true))
+        return false;
+    if (!type)
+        return true;
     const struct type *promoted = check_promote(c, map->key, type);
     if (promoted && promoted != map->key) {
         promoted = check_stored(c, promoted);
@@ -106,21 +108,19 @@ void check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struc
         c->maps_changed = true;
     }
     if (promoted)
-        return;
+        return true;
     check_error(c, "map-key-mismatch", loc,
                 "Argument mismatch for %s: trying to access with arguments: '%s' when map expects arguments: '%s'",
                 map->name, check_type_text(c, type), check_type_text(c, map->key));
     check_hint(c, "the key of %s is '%s' since line %u; all accesses to a map have keys of one type", map->name,
                check_type_text(c, map->key), check_line(c, map->key_from));
+    return true;
 }
 
-void check_map_access(struct check *c, struct node *node) {
+bool check_map_access(struct check *c, struct node *node) {
     struct lang_map *map = check_bind_map(c, node);
 
-    if (node->child)
-        check_map_keys(c, map, node->loc, node->child);
-    else
-        take_shape(c, map, node->loc, false);
+    return node->child ? check_map_keys(c, map, node->loc, node->child) : take_shape(c, map, node->loc, false);
 }
 
 static void report_store_mismatch(struct check *c, const struct lang_map *map, const struct type *value,
@@ -162,7 +162,7 @@ static const char *nearest_map(struct check *c, const struct lang_map *wanted) {
     for (uint32_t i = 0; i < c->program->maps.count; i++)
         if (c->map_states.data[i].assigned && i != wanted->index)
             vec_push(c->arena, &names, c->program->maps.data[i]->name);
-    return diag_nearest(wanted->name, names.data, names.count);
+    return check_nearest_name(wanted->name, names.data, names.count);
 }
 
 void check_map_defined(struct check *c, const struct lang_map *map, struct loc loc) {
@@ -178,9 +178,10 @@ void check_map_defined(struct check *c, const struct lang_map *map, struct loc l
 }
 
 void check_map_read(struct check *c, struct node *node) {
-    check_map_access(c, node);
+    bool fits = check_map_access(c, node);
+
     check_map_defined(c, node->map, node->loc);
-    node->type = node->map->value;
+    node->type = fits ? node->map->value : NULL;
 }
 
 struct lang_map *check_map_whole(struct check *c, struct node *node, const char *user) {

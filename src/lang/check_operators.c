@@ -346,7 +346,7 @@ static uint64_t truncate_to(uint64_t number, const struct type *type) {
 }
 
 static bool is_castable(const struct type *from) {
-    return check_is_integer(from) || from->kind == TYPE_POINTER || from->kind == TYPE_KSYM || from->kind == TYPE_USYM;
+    return check_is_integer(from) || from->kind == TYPE_POINTER || from->kind == TYPE_KSYM;
 }
 
 static void report_cast(struct check *c, const struct node *node, const struct type *from, const struct type *to) {

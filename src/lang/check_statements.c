@@ -144,14 +144,17 @@ static void report_aggregate_copy(struct check *c, const struct node *value) {
 }
 
 static void assign_map(struct check *c, struct node *node, struct node *target, struct node *value) {
-    check_map_access(c, target);
+    bool fits = check_map_access(c, target);
+
     c->aggregate = node->op == OP_NONE ? value : NULL;
     const struct type *type = check_value(c, value);
     c->aggregate = NULL;
-    if (value->kind == NODE_MAP && value->map->value && type_is_aggregate(value->map->value) && node->op == OP_NONE) {
+    if (type && value->kind == NODE_MAP && value->map->value && type_is_aggregate(value->map->value) && node->op == OP_NONE) {
         report_aggregate_copy(c, value);
         type = NULL;
     }
+    if (!fits)
+        return;
     if (node->op != OP_NONE)
         type = compound_type(c, node, target->map->value, value);
     check_map_store(c, target->map, type, node->loc);
@@ -235,7 +238,9 @@ static void check_if(struct check *c, struct node *node) {
 
 static void check_loop_body(struct check *c, struct node *body) {
     c->loop_depth++;
+    c->callback_depth++;
     check_block(c, body);
+    c->callback_depth--;
     c->loop_depth--;
 }
 
@@ -253,7 +258,9 @@ static void check_unroll(struct check *c, struct node *node) {
                     times < 1 ? "unroll minimum value is 1" : "unroll maximum value is %d", UNROLL_MOST);
         check_hint(c, "a loop of any length: for $i : 0..%lld { }", (long long)times);
     }
+    c->loop_depth++;
     check_block(c, node->child->next);
+    c->loop_depth--;
 }
 
 /* Opens a scope for the loop variable; `scope` must live until close_loop(). */
@@ -355,7 +362,7 @@ void check_probe(struct check *c, struct node *probe) {
     struct node *predicate = node_probe_predicate(probe);
 
     c->scope = NULL;
-    c->loop_depth = 0;
+    c->loop_depth = c->callback_depth = 0;
     if (predicate)
         check_condition(c, predicate);
     check_block(c, node_probe_body(probe));
