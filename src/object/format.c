@@ -168,8 +168,8 @@ static const struct type *array_type(struct parser *parser, struct object_text e
         known = named_type(parser, name);
         element_size = known && known->size && line->size % known->size == 0 ? known->size : 1;
     }
-    if (line->size == 0 || element_size == 0 || line->size % element_size)
-        return type_array(parser->arena, scalar_type(parser, element, 1, line->is_signed), (uint32_t)line->size);
+    if (line->size == 0 || line->size % element_size)
+        return type_array(parser->arena, known ? known : type_int(8, false), (uint32_t)line->size);
     const struct type *type = known && known->kind == TYPE_STRUCT && known->size == element_size
                                   ? known
                                   : scalar_type(parser, element, element_size, line->is_signed);
