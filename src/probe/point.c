@@ -53,6 +53,7 @@ int probe_split(struct probe_context *context, const char *text, struct probe_po
             break;
         in.at++;
         if (point->part_count == PROBE_PARTS_MAX) {
+            part->begin = in.at;
             part->end = (uint32_t)length;
             result = probe_fail_text(context, error, part, "too many ':' in attach point '%s'", in.text + start);
             break;
