@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SECTIONS = 7, SYMBOLS = 7 };
+enum { SECTIONS = 8, SYMBOLS = 7 };
 
 /* names of sections and of symbols; the offsets are found by looking for them */
-static const char section_names[] = "\0.symtab\0.strtab\0.shstrtab\0.note.gnu.build-id\0.gnu_debuglink\0.bss";
+static const char section_names[] = "\0.symtab\0.strtab\0.shstrtab\0.note.gnu.build-id\0.gnu_debuglink\0.bss\0.gnu.version";
 static const char symbol_names[] = "\0outer\0inner\0old@V1\0old@@V2\0variable\0local";
 
 struct image {
@@ -23,6 +23,7 @@ struct image {
         uint8_t id[4];
     } note;
     char link[16];
+    uint16_t versions[SYMBOLS];
 };
 
 static uint32_t offset_in(const char *names, size_t size, const char *name) {
@@ -74,6 +75,7 @@ static struct image *make_image(void) {
     set_section(image, 4, ".note.gnu.build-id", SHT_NOTE, &image->note, sizeof image->note);
     set_section(image, 5, ".gnu_debuglink", SHT_PROGBITS, image->link, sizeof image->link);
     set_section(image, 6, ".bss", SHT_NOBITS, image->link, sizeof image->link);
+    set_section(image, 7, ".gnu.version", SHT_GNU_versym, image->versions, sizeof image->versions);
     image->symbols[1] = symbol("outer", STB_GLOBAL, STT_FUNC, 0x401100, 0x100);
     image->symbols[2] = symbol("inner", STB_LOCAL, STT_FUNC, 0x401140, 0x10);
     image->symbols[3] = symbol("old@V1", STB_GLOBAL, STT_FUNC, 0x401300, 0x10);
@@ -131,6 +133,20 @@ static void current_version_comes_before_an_old_one(void **state) {
     assert_int_equal(found.address, 0x401400);
     assert_int_equal(found.name_length, 3);
     assert_true(found.is_ifunc);
+    object_elf_close(elf);
+}
+
+static void hidden_version_of_a_dynamic_symbol_is_the_old_one(void **state) {
+    struct image *image = *state;
+    struct object_symbol found;
+    image->sections[1].sh_type = SHT_DYNSYM;
+    image->symbols[1].st_name = image->symbols[5].st_name;
+    image->symbols[4].st_name = image->symbols[5].st_name;
+    image->versions[1] = 0x8002;
+    image->versions[4] = 0x0003;
+    struct object_elf *elf = open_image(image);
+    assert_true(object_elf_find(elf, OBJECT_FUNCTIONS, "variable", &found));
+    assert_int_equal(found.address, 0x401400);
     object_elf_close(elf);
 }
 
@@ -343,6 +359,7 @@ int main(void) {
         TEST(name_gives_address_and_file_offset),
         TEST(data_is_found_only_on_request),
         TEST(current_version_comes_before_an_old_one),
+        TEST(hidden_version_of_a_dynamic_symbol_is_the_old_one),
         TEST(address_gives_the_innermost_symbol),
         TEST(symbol_without_size_reaches_to_the_end_of_its_segment),
         TEST(global_symbol_is_preferred_at_one_address),

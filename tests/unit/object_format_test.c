@@ -72,6 +72,7 @@ static void c_text_becomes_a_type(void **state) {
         {"struct task_struct * x;\toffset:8;\tsize:8;\tsigned:0;", "struct task_struct *"},
         {"const struct unknown *x;\toffset:8;\tsize:8;\tsigned:0;", "void *"},
         {"void * x;\toffset:8;\tsize:8;\tsigned:0;", "void *"},
+        {"unsigned long x[];\toffset:8;\tsize:0;\tsigned:0;", "uint64[0]"},
         {"void *x[4];\toffset:8;\tsize:32;\tsigned:0;", "void *[4]"},
     };
 
