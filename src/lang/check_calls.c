@@ -73,7 +73,7 @@ static void check_call_printf(struct check *c, struct node *node) {
     const char *error = is_literal ? printf_parse(c->arena, text->text, &format) : NULL;
     if (error) {
         check_error(c, "printf-format", text->loc, "%s", error);
-        check_hint(c, "%%d and %%x print integers, %%s anything, %%%% a percent sign");
+        check_hint(c, "a conversion is %%, flags, width, letter: %%d, %%-16s, %%08lx; %%%% is a percent sign");
     }
     uint32_t position = 0;
     for (struct node *argument = text->next; argument; argument = argument->next) {

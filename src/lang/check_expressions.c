@@ -185,6 +185,8 @@ static void report_unknown_field(struct check *c, const struct node *node, const
         check_hint(c, "did you mean '%s'?", nearest);
     else if (is_args(node->child))
         check_hint(c, "'tarsier -lv %s' lists the arguments", c->target->name);
+    else
+        check_hint(c, "'tarsier -lv \"%s\"' lists the fields", check_type_text(c, object));
 }
 
 static void report_no_struct(struct check *c, const struct node *node, const struct type *object) {
@@ -388,7 +390,9 @@ const struct type *check_integer(struct check *c, struct node *node, const char 
         return type;
     check_error(c, "integer-expected", node->loc, "%s expects an integer ('%s' provided)", what,
                 check_type_text(c, type));
-    check_hint(c, type->kind == TYPE_POINTER ? "cast it: (uint64)value" : "a string has no number; use a field or cast");
+    check_hint(c, type->kind == TYPE_POINTER  ? "cast it: (uint64)value"
+                  : type->kind == TYPE_STRING ? "a text has no number"
+                                              : "use a number that is part of it");
     return NULL;
 }
 

@@ -256,7 +256,7 @@ static void check_unroll(struct check *c, struct node *node) {
     if (check_constant(c, node->child, "unroll", &times) && (times < 1 || times > UNROLL_MOST)) {
         check_error(c, "unroll-range", node->child->loc,
                     times < 1 ? "unroll minimum value is 1" : "unroll maximum value is %d", UNROLL_MOST);
-        check_hint(c, "a loop of any length: for $i : 0..%lld { }", (long long)times);
+        check_hint(c, "a loop that is not unrolled can have any length: for $i : 0..1000 { }");
     }
     c->loop_depth++;
     check_block(c, node->child->next);

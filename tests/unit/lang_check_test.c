@@ -153,5 +153,7 @@ int main(void) {
     }
     closedir(folder);
     qsort(tests.data, tests.count, sizeof *tests.data, by_name);
-    return _cmocka_run_group_tests("lang_check", tests.data, tests.count, NULL, NULL);
+    int failed = _cmocka_run_group_tests("lang_check", tests.data, tests.count, NULL, NULL);
+    arena_free(arena);
+    return failed;
 }
