@@ -213,8 +213,10 @@ const struct type_field *type_find_field(const struct type *type, const char *na
 }
 
 static void format_tuple(const struct type *type, struct strbuf *out) {
+    strbuf_addch(out, '(');
     for (uint32_t i = 0; i < type->field_count; i++) {
-        strbuf_addch(out, i ? ',' : '(');
+        if (i)
+            strbuf_addch(out, ',');
         type_format(type->fields[i].type, out);
     }
     strbuf_addch(out, ')');
