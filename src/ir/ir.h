@@ -149,7 +149,8 @@ ir_value ir_load(struct ir_function *f, unsigned width, ir_value base, int32_t o
 ir_value ir_load_const(struct ir_function *f, unsigned width, ir_value base, int32_t offset);
 void ir_store(struct ir_function *f, unsigned width, ir_value base, int32_t offset, ir_value value);
 /* Atomics, width 4 or 8. IR_ATOMIC_ADD AND OR XOR have no result; the FETCH forms, XCHG and CMPXCHG give the old
- * value. CMPXCHG compares with `compare`; pass IR_NONE for the others. */
+ * value. CMPXCHG compares with `compare`; pass IR_NONE for the others. Forms with a result belong on map memory: on a
+ * stack slot, verifiers up to 6.18 may take the slot's value for a known constant and drop branches (seen). */
 ir_value ir_atomic(struct ir_function *f, enum ir_op op, unsigned width, ir_value base, int32_t offset, ir_value value,
                    ir_value compare);
 
