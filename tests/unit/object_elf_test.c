@@ -8,7 +8,8 @@
 enum { SECTIONS = 8, SYMBOLS = 7 };
 
 /* names of sections and of symbols; the offsets are found by looking for them */
-static const char section_names[] = "\0.symtab\0.strtab\0.shstrtab\0.note.gnu.build-id\0.gnu_debuglink\0.bss\0.gnu.version";
+static const char section_names[] =
+    "\0.symtab\0.strtab\0.shstrtab\0.note.gnu.build-id\0.gnu_debuglink\0.bss\0.gnu.version";
 static const char symbol_names[] = "\0outer\0inner\0old@V1\0old@@V2\0variable\0local";
 
 struct image {
