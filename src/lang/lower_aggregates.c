@@ -103,13 +103,16 @@ static void update_bucket(struct lower *l, const struct type *type, ir_value ele
     ir_enter(f, join);
 }
 
-static void update(struct lower *l, const struct type *type, ir_value element, ir_value value, ir_value bucket) {
+static void update(struct lower *l, const struct lang_map *map, ir_value element, ir_value value, ir_value bucket) {
+    const struct type *type = map->value;
     switch (type->kind) {
     case TYPE_COUNT:
         add_at(l, element, 0, ir_constant(l->f, 1));
         break;
     case TYPE_SUM:
         add_at(l, element, 0, value);
+        if (map->storage == LANG_STORE_PERCPU_ARRAY) /* a sum of 0 is not the same as no sum */
+            ir_store(l->f, 8, element, 8, ir_constant(l->f, 1));
         break;
     case TYPE_AVG:
     case TYPE_STATS:
@@ -144,7 +147,7 @@ void lower_aggregate(struct lower *l, const struct node *target, const struct no
     ir_value key = lower_key(l, map, target->child);
     ir_block join = ir_block_new(l->f, l->f->current);
     ir_value element = lower_map_slot(l, map, key, join);
-    update(l, map->value, element, value, bucket);
+    update(l, map, element, value, bucket);
     ir_jump(l->f, join);
     ir_enter(l->f, join);
 }

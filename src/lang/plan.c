@@ -143,6 +143,8 @@ static void plan_map(struct lang_program *program, struct lang_map *map, const s
     spec->script = map;
     spec->generations = generations;
     spec->value_size = (map->value->size + 7) & ~7u;
+    if (map->storage == LANG_STORE_PERCPU_ARRAY && map->value->kind == TYPE_SUM)
+        spec->value_size += 8; /* u64 used */
     spec->full_counter = lang_plan_counter(plan);
     spec->refused_counter = lang_plan_counter(plan);
     if (map->storage == LANG_STORE_HASH || map->storage == LANG_STORE_PERCPU_HASH) {

@@ -1,0 +1,81 @@
+/* What each kind of record does when it is read. To add a kind: a value in lang/plan.h, a case here. */
+#include "session/session_int.h"
+#include <string.h>
+#include <time.h>
+
+static const uint8_t *payload_of(const void *record) { return (const uint8_t *)record + sizeof(struct lang_record); }
+
+static struct view_printf *compiled_format(struct session *s, uint32_t number, const struct lang_action *action) {
+    if (!s->formats[number]) {
+        uint32_t count = action->record->field_count, bad = 0;
+        const struct type **types = arena_new_array(s->arena, const struct type *, count + 1);
+        for (uint32_t i = 0; i < count; i++)
+            types[i] = action->record->fields[i].type;
+        const char *error = NULL;
+        s->formats[number] = view_printf_compile(s->arena, action->format, types, count, &error, &bad);
+        if (!s->formats[number])
+            BUG("checked format does not compile: %s", error);
+    }
+    return s->formats[number];
+}
+
+static void do_printf(struct session *s, uint32_t number, const struct lang_action *action, const void *record) {
+    const void *arguments[128];
+    for (uint32_t i = 0; i < action->record->field_count; i++)
+        arguments[i] = payload_of(record) + action->record->fields[i].offset;
+    strbuf_reset(&s->text);
+    view_printf_run(&s->view, compiled_format(s, number, action), arguments, &s->text);
+    view_print_message(&s->view, VIEW_PRINTF, strbuf_text(&s->text), s->text.length);
+}
+
+static void do_time(struct session *s, const struct lang_action *action) {
+    time_t now = time(NULL);
+    struct tm local;
+    char text[256];
+    localtime_r(&now, &local);
+    size_t length = strftime(text, sizeof text, action->format, &local);
+    view_print_message(&s->view, VIEW_TIME, text, length);
+}
+
+bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t size) {
+    (void)cpu;
+    struct session *s = session;
+    struct lang_record record;
+    memcpy(&record, bytes, sizeof record);
+    if (s->exit_dropped)
+        return true;
+    if (record.action >= s->plan->actions.count || s->plan->actions.data[record.action].size > size)
+        BUG("record of %u bytes with action %u", size, record.action);
+    const struct lang_action *action = &s->plan->actions.data[record.action];
+    switch (action->kind) {
+    case LANG_ACTION_PRINTF:
+        do_printf(s, record.action, action, bytes);
+        break;
+    case LANG_ACTION_PRINT_VALUE:
+        view_print_value(&s->view, action->record->fields[0].type, payload_of(bytes));
+        break;
+    case LANG_ACTION_PRINT_MAP:
+        session_print_map(s, action);
+        break;
+    case LANG_ACTION_PRINT_ELEMENT:
+        session_print_element(s, action, payload_of(bytes));
+        break;
+    case LANG_ACTION_CLEAR:
+    case LANG_ACTION_ZERO:
+        session_clear_map(s, action->map, action->kind == LANG_ACTION_ZERO);
+        break;
+    case LANG_ACTION_TIME:
+        do_time(s, action);
+        break;
+    case LANG_ACTION_EXIT: {
+        int64_t code;
+        memcpy(&code, payload_of(bytes), sizeof code);
+        s->exit_code = (int)(code & 0xff);
+        s->stop = s->exit_dropped = true;
+        break;
+    }
+    }
+    if (view_output_ended(s->view.out) || view_output_error(s->view.out))
+        s->stop = true;
+    return true;
+}

@@ -1,0 +1,87 @@
+/* What was lost, missed or refused: counted where it happens, told at the end, each with its cure. */
+#include "session/session_int.h"
+#include <inttypes.h>
+
+static void at_place(const struct session *s, struct loc loc, const char *text, uint64_t count) {
+    uint32_t line, column;
+    source_position(s->diags.source, loc.begin, &line, &column);
+    fprintf(stderr, "WARNING: %s:%u:%u: %s (%" PRIu64 " times)\n", s->diags.source->name, line, column, text, count);
+}
+
+static void report_sites(const struct session *s) {
+    static const char *const texts[] = {
+        [LANG_SITE_READ] = "memory could not be read, 0 or \"\" was used",
+        [LANG_SITE_DIVISION] = "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used "
+                               "as the result.",
+        [LANG_SITE_LOOP] = "a loop was stopped at the kernel's limit of 8388608 rounds",
+        [LANG_SITE_INDEX] = "an array index was out of range, 0 was used",
+    };
+    for (uint32_t i = 0; i < s->plan->sites.count; i++) {
+        const struct lang_site *site = &s->plan->sites.data[i];
+        uint64_t count = session_counter(s, site->counter);
+        if (count)
+            at_place(s, site->loc, texts[site->kind], count);
+    }
+}
+
+static void report_maps(const struct session *s) {
+    for (uint32_t i = 0; i < s->plan->maps.count; i++) {
+        const struct lang_map_plan *map = &s->plan->maps.data[i];
+        if (!map->full_counter)
+            continue;
+        uint64_t full = session_counter(s, map->full_counter), refused = session_counter(s, map->refused_counter);
+        if (full) {
+            fprintf(stderr, "WARNING: Map full; can't update element: %s holds %u keys, %" PRIu64 " updates were lost\n",
+                    map->name, map->max_entries, full);
+            fprintf(stderr, "HINT: try config = { max_map_keys = %u } or BPFTRACE_MAX_MAP_KEYS\n",
+                    map->max_entries * 4);
+        }
+        if (refused)
+            fprintf(stderr,
+                    "WARNING: %" PRIu64 " updates of %s were refused by the kernel (it cannot allocate in a nested "
+                    "context)\n",
+                    refused, map->name);
+    }
+}
+
+static void report_rows(struct session *s) {
+    uint64_t lost = 0, missed = 0;
+    for (uint32_t cpu = 0; cpu < s->plan->cpu_rows; cpu++) {
+        const struct lang_cpu_row *row = (const void *)(s->globals + (size_t)cpu * LANG_ROW_SIZE);
+        lost += __atomic_load_n(&row->lost_records, __ATOMIC_RELAXED);
+        missed += __atomic_load_n(&row->scratch_missed, __ATOMIC_RELAXED);
+    }
+    if (lost) {
+        view_print_lost(&s->view, lost);
+        fprintf(stderr, "WARNING: Total lost event count: %" PRIu64 "\n", lost);
+        fprintf(stderr, "HINT: print less per event, aggregate in a map, or filter with a predicate\n");
+    }
+    if (missed)
+        fprintf(stderr,
+                "WARNING: %" PRIu64 " events were dropped: more programs were nested on one CPU than there is scratch "
+                "memory for\n",
+                missed);
+    if (s->rings && kernel_rings_late(s->rings))
+        fprintf(stderr, "WARNING: %" PRIu64 " records came out of order: a program was stopped while writing\n",
+                kernel_rings_late(s->rings));
+}
+
+/* The kernel drops a run of a program that is already running on the same CPU, and counts it. */
+static void report_recursion(const struct session *s) {
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        struct kernel_program_info info = {0};
+        const struct session_unit *unit = s->units.data[i];
+        if (unit->program_fd < 0 || kernel_program_info(unit->program_fd, &info) < 0 || !info.recursion_misses)
+            continue;
+        fprintf(stderr, "WARNING: %s: %" PRIu64 " events were missed: they came while the same probe was running\n",
+                unit->target.name, info.recursion_misses);
+    }
+}
+
+void session_report_failures(struct session *s) {
+    view_output_flush(s->view.out);
+    report_rows(s);
+    report_sites(s);
+    report_maps(s);
+    report_recursion(s);
+}

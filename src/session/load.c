@@ -1,0 +1,177 @@
+/* Loading and attaching. A program that the kernel's verifier refuses is a bug of ours: the script line is shown. */
+#include "session/session_int.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int session_system_error(const char *what, int error) {
+    fprintf(stderr, "ERROR: %s: %s\n", what, strerror(-error));
+    if (error == -EPERM || error == -EACCES)
+        fprintf(stderr, "HINT: this needs root, or the capabilities CAP_BPF and CAP_PERFMON; `tarsier info` shows what "
+                        "this kernel allows and why not\n");
+    return SESSION_SYSTEM_ERROR;
+}
+
+static void patch(struct session *s, struct bpf_program *program) {
+    for (uint32_t i = 0; i < program->relocs.count; i++) {
+        const struct bpf_reloc *reloc = &program->relocs.data[i];
+        struct bpf_insn *instruction = &program->instructions.data[reloc->instruction];
+        instruction->imm = s->maps[reloc->map].fd;
+    }
+}
+
+/* The verifier's log ends with the instruction it refused: "17: (85) call ..." lines, then the reason. */
+static void show_refusal(struct session *s, const struct session_unit *unit, const char *log) {
+    long last = -1;
+    const char *reason = "";
+    for (const char *line = log; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        char *end;
+        long number = strtol(line, &end, 10);
+        if (end > line && end[0] == ':' && end[1] == ' ' && end[2] == '(')
+            last = number;
+        else if (*line != ';' && strncmp(line, "processed ", 10) != 0 && !(end > line && *end == ':') &&
+                 strncmp(line, "verification time", 17) != 0 && *line != '\n')
+            reason = line;
+    }
+    struct loc loc = unit->lang.probe->loc;
+    for (uint32_t i = 0; i < unit->program.lines.count; i++) {
+        if ((long)unit->program.lines.data[i].instruction <= last)
+            loc = unit->program.lines.data[i].loc;
+    }
+    int length = (int)strcspn(reason, "\n");
+    diag_error(&s->diags, "verifier", loc, "the kernel refused the program made from this: %.*s", length, reason);
+    diag_hint(&s->diags, "this is a bug in tarsier; please report it with the script and the output of -v");
+    diag_print_all(&s->diags, s->options->color, stderr);
+    if (s->options->verbose)
+        fprintf(stderr, "%s", log);
+}
+
+#define LOG_SIZE (4u << 20)
+
+static int load_unit(struct session *s, struct session_unit *unit) {
+    struct bpf_program_btf btf = {0};
+    patch(s, &unit->program);
+    int btf_fd = -1;
+    if (unit->program.subprograms.count > 1) { /* callbacks are refused without types */
+        bpf_make_btf(s->arena, &unit->program, s->diags.source, &btf);
+        btf_fd = kernel_btf_load(btf.btf, btf.btf_size);
+        if (btf_fd < 0)
+            return session_system_error("loading the program's types", btf_fd);
+    }
+    struct kernel_program_spec spec = {
+        .type = unit->kernel.type,
+        .expected_attach_type = unit->kernel.expected_attach_type,
+        .attach_btf_id = unit->kernel.attach_btf_id,
+        .name = unit->target.name,
+        .instructions = unit->program.instructions.data,
+        .count = unit->program.instructions.count,
+        .btf_fd = btf_fd,
+        .func_info = btf.functions,
+        .func_info_count = btf.function_count,
+        .line_info = btf.lines,
+        .line_info_count = btf.line_count,
+    };
+    unit->program_fd = kernel_program_load(&spec);
+    if (unit->program_fd >= 0) {
+        if (btf_fd >= 0)
+            close(btf_fd);
+        return SESSION_OK;
+    }
+    int error = unit->program_fd;
+    spec.log = calloc(1, LOG_SIZE);
+    spec.log_size = LOG_SIZE;
+    spec.log_level = 1;
+    int again = kernel_program_load(&spec);
+    int result;
+    if (again < 0 && spec.log && spec.log[0]) {
+        show_refusal(s, unit, spec.log);
+        result = SESSION_BUG;
+    } else {
+        char what[256];
+        snprintf(what, sizeof what, "loading the program for %s", unit->target.name);
+        result = session_system_error(what, error);
+    }
+    free(spec.log);
+    if (again >= 0)
+        close(again);
+    if (btf_fd >= 0)
+        close(btf_fd);
+    return result;
+}
+
+int session_load(struct session *s) {
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        int result = load_unit(s, s->units.data[i]);
+        if (result != SESSION_OK)
+            return result;
+    }
+    return SESSION_OK;
+}
+
+static void show_probe_error(const struct probe_error *error, const char *level) {
+    fprintf(stderr, "%s: %s\n", level, error->message);
+    if (error->hint)
+        fprintf(stderr, "HINT: %s\n", error->hint);
+}
+
+static int attach_unit(struct session *s, struct session_unit *unit) {
+    uint32_t count = unit->targets.items.count;
+    uint64_t *cookies = NULL;
+    if (unit->target.probe_id == LANG_PROBE_BY_COOKIE) {
+        cookies = arena_new_array(s->arena, uint64_t, count);
+        for (uint32_t i = 0; i < count; i++)
+            cookies[i] = unit->target.first_probe + i;
+    }
+    struct probe_error error = {0};
+    int result = probe_attach(&s->probes, &unit->link, unit->program_fd,
+                              (const struct probe_target *const *)unit->targets.items.data, cookies, count, &error);
+    if (result < 0) {
+        show_probe_error(&error, "ERROR");
+        return SESSION_SYSTEM_ERROR;
+    }
+    for (uint32_t i = 0; i < unit->link.failures.count; i++)
+        show_probe_error(&unit->link.failures.data[i].text, "WARNING");
+    s->attached += unit->link.attached;
+    return SESSION_OK;
+}
+
+/* Blocks on one event fire in the order of the script: user probes are called newest first, the others oldest first. */
+int session_attach(struct session *s) {
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        struct session_unit *unit = s->units.data[i];
+        int result = SESSION_OK;
+        if (unit->is_begin || unit->is_end)
+            s->attached += unit->targets.items.count;
+        else if (unit->target.context != LANG_CONTEXT_UPROBE)
+            result = attach_unit(s, unit);
+        if (result != SESSION_OK)
+            return result;
+    }
+    for (uint32_t i = s->units.count; i-- > 0;) {
+        if (s->units.data[i]->target.context == LANG_CONTEXT_UPROBE) {
+            int result = attach_unit(s, s->units.data[i]);
+            if (result != SESSION_OK)
+                return result;
+        }
+    }
+    return SESSION_OK;
+}
+
+void session_close(struct session *s) {
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        probe_detach(&s->units.data[i]->link);
+        if (s->units.data[i]->program_fd >= 0)
+            close(s->units.data[i]->program_fd);
+    }
+    for (uint32_t i = 0; s->maps && i < s->plan->maps.count; i++) {
+        if (s->maps[i].fd >= 0)
+            close(s->maps[i].fd);
+        if (s->maps[i].inner >= 0)
+            close(s->maps[i].inner);
+    }
+    kernel_rings_close(s->rings);
+    symbol_cache_close(s->symbols);
+    probe_context_free(&s->probes);
+    strbuf_free(&s->text);
+}

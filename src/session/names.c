@@ -1,0 +1,83 @@
+/* Values that need more than their bytes to become text: symbols, stacks, probe names. */
+#include "session/session_int.h"
+#include <string.h>
+
+static uint64_t word(const void *bytes, size_t offset) {
+    uint64_t value;
+    memcpy(&value, (const uint8_t *)bytes + offset, sizeof value);
+    return value;
+}
+
+static uint32_t half(const void *bytes, size_t offset) {
+    uint32_t value;
+    memcpy(&value, (const uint8_t *)bytes + offset, sizeof value);
+    return value;
+}
+
+/* Frames of the tracing machinery itself on top of a stack: users ask where the event was, not how we got there. */
+static bool is_machinery(const char *name) {
+    static const char *const prefixes[] = {"bpf_prog_",    "bpf_trace_run",    "__bpf_trace_", "__traceiter_",
+                                           "bpf_get_stack", "trace_call_bpf",  "__bpf_prog_",  "perf_trace_",
+                                           "bpf_trampoline_", "__bpf_get_stack", "bpf_overflow_handler"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (str_starts(name, prefixes[i]))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t machinery_frames(struct session *s, const uint64_t *ips, uint32_t count) {
+    uint32_t frames = 0;
+    struct symbol_name name;
+    while (frames < count && frames < 8) {
+        bool known = symbol_kernel(s->symbols, ips[frames], &name);
+        /* A JITed program without a name in kallsyms can only be ours: it is the innermost frame. */
+        if (known ? !is_machinery(name.name) : frames > 0)
+            break;
+        frames++;
+    }
+    return frames;
+}
+
+static void format_stack(struct session *s, const struct type *type, const void *bytes, struct strbuf *out) {
+    bool user = type->kind == TYPE_USTACK;
+    uint64_t count = user ? half(bytes, 4) : word(bytes, 0);
+    if (count > type->count)
+        count = type->count;
+    const uint64_t *ips = (const void *)((const uint8_t *)bytes + 8);
+    if (user) {
+        symbol_format_user_stack(s->symbols, half(bytes, 0), ips, (uint32_t)count, SYMBOL_STACK_BPFTRACE, out);
+    } else {
+        uint32_t skip = machinery_frames(s, ips, (uint32_t)count);
+        symbol_format_kernel_stack(s->symbols, ips + skip, (uint32_t)count - skip, SYMBOL_STACK_BPFTRACE, out);
+    }
+}
+
+static void format(void *context, const struct type *type, const void *bytes, struct strbuf *out) {
+    struct session *s = context;
+    switch (type->kind) {
+    case TYPE_KSYM:
+        symbol_format_ksym(s->symbols, word(bytes, 0), out);
+        break;
+    case TYPE_USYM:
+        symbol_format_usym(s->symbols, half(bytes, 8), word(bytes, 0), out);
+        break;
+    case TYPE_KSTACK:
+    case TYPE_USTACK:
+        format_stack(s, type, bytes, out);
+        break;
+    case TYPE_PROBE: {
+        uint64_t index = word(bytes, 0);
+        strbuf_addstr(out, index < s->probe_names.count ? s->probe_names.data[index] : "?");
+        break;
+    }
+    default:
+        BUG("no name for a value of kind %d", (int)type->kind);
+    }
+}
+
+void session_names(struct session *s) {
+    s->symbols = symbol_cache_new(s->arena);
+    s->names = (struct view_names){s, format};
+    s->view.names = &s->names;
+}

@@ -1,0 +1,83 @@
+/* From text to programs: the compiler's stages in order. */
+#include "session/session_int.h"
+#include <string.h>
+
+static int print_diagnostics(struct session *s) {
+    diag_print_all(&s->diags, s->options->color, stderr);
+    return s->diags.error_count ? SESSION_USER_ERROR : SESSION_OK;
+}
+
+static struct lang_unit *lang_units(struct session *s) {
+    struct lang_unit *units = arena_new_array(s->arena, struct lang_unit, s->units.count + 1);
+    for (uint32_t i = 0; i < s->units.count; i++)
+        units[i] = s->units.data[i]->lang;
+    return units;
+}
+
+/* Task storage and the loop helper decide what code is made, so the kernel is asked before lowering. */
+static void ask_kernel(struct session *s) {
+    for (uint32_t i = 0; i < s->program->maps.count; i++) {
+        const struct lang_map *map = s->program->maps.data[i];
+        if (map->always_tid_key && map->cleared_at_end)
+            s->env.has_task_storage = kernel_feature(s->features, KERNEL_FEATURE_TASK_STORAGE);
+    }
+    s->env.has_loop_helper = true;
+    s->env.has_cookie = true;
+}
+
+/* The rings of all CPUs together stay within this budget: they are mapped twice. */
+#define RING_BUDGET (4u << 20)
+#define RING_LEAST (64u << 10)
+
+static uint32_t ring_size(uint32_t cpus) {
+    uint32_t size = RING_BUDGET;
+    while (size > RING_LEAST && size * (uint64_t)cpus > RING_BUDGET)
+        size /= 2;
+    return size;
+}
+
+static int lower_unit(struct session *s, struct session_unit *unit) {
+    if (!lang_check_unit(s->program, &unit->lang, &s->env, &s->diags))
+        return SESSION_USER_ERROR;
+    struct ir_module *module = lang_lower(s->program, &unit->lang, &s->env, &s->diags);
+    if (!module)
+        return SESSION_USER_ERROR;
+    struct bpf_options options = {.cpu_v4 = false};
+    const char *error = NULL;
+    if (!bpf_compile(s->arena, module, &options, &unit->program, &error)) {
+        diag_error(&s->diags, "program-limit", unit->lang.probe->loc, "%s", error);
+        return SESSION_USER_ERROR;
+    }
+    session_show_unit(s, unit, module);
+    return SESSION_OK;
+}
+
+int session_compile(struct session *s) {
+    s->program = lang_parse(s->arena, s->diags.source, &s->env, &s->diags);
+    if (s->diags.error_count)
+        return print_diagnostics(s);
+    session_environment(s);
+    if (s->options->stages & SESSION_STAGE_AST)
+        session_show_stages(s);
+    int result = session_expand(s);
+    if (result != SESSION_OK) {
+        print_diagnostics(s);
+        return result;
+    }
+    if (s->options->list)
+        return session_list(s);
+    if (!lang_check(s->program, lang_units(s), s->units.count, &s->env, &s->diags)) {
+        print_diagnostics(s);
+        return SESSION_USER_ERROR;
+    }
+    ask_kernel(s);
+    lang_plan_maps(s->program, &s->env);
+    s->plan = s->program->plan;
+    s->ring_size = ring_size(s->cpus.count_possible);
+    s->plan->ring_wake_bytes = s->ring_size / 4;
+    for (uint32_t i = 0; i < s->units.count && result == SESSION_OK; i++)
+        result = lower_unit(s, s->units.data[i]);
+    object_btf_release(s->probes.btf);
+    int printed = print_diagnostics(s);
+    return result != SESSION_OK ? result : printed;
+}

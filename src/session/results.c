@@ -1,0 +1,218 @@
+/* Maps of the script, read and printed. */
+#include "session/session_int.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One map as read: stored keys and (reduced) values. Lives in `arena`. */
+struct contents {
+    struct arena *arena;
+    uint32_t count;
+    const void **keys, **values;
+};
+
+static uint64_t *global_word(const struct session *s, const struct lang_map *map, uint32_t index) {
+    return (uint64_t *)(void *)(s->globals + map->offset) + index;
+}
+
+static void add(struct contents *contents, uint32_t capacity, const void *key, const void *value) {
+    if (!contents->keys) {
+        contents->keys = arena_new_array(contents->arena, const void *, capacity);
+        contents->values = arena_new_array(contents->arena, const void *, capacity);
+    }
+    contents->keys[contents->count] = key;
+    contents->values[contents->count++] = value;
+}
+
+/* `take`: leave zero behind, so that nothing that arrives meanwhile is lost. */
+static void read_global(struct session *s, const struct lang_map *map, struct contents *contents, bool take) {
+    uint64_t *value = arena_make(contents->arena, uint64_t);
+    bool set = take ? __atomic_exchange_n(global_word(s, map, 0), 0, __ATOMIC_RELAXED)
+                    : __atomic_load_n(global_word(s, map, 0), __ATOMIC_RELAXED);
+    *value = take ? __atomic_exchange_n(global_word(s, map, 1), 0, __ATOMIC_RELAXED)
+                  : __atomic_load_n(global_word(s, map, 1), __ATOMIC_RELAXED);
+    if (set || *value)
+        add(contents, 1, NULL, value);
+}
+
+/* An array always has its entry: whether anything was ever aggregated shows in the sums (sum: in a mark of its own). */
+static bool was_used(const struct type *type, const uint8_t *reduced, const uint8_t *per_cpu, uint32_t stride,
+                     uint32_t cpus) {
+    uint64_t used = 0;
+    if (type->kind == TYPE_SUM) {
+        for (uint32_t cpu = 0; cpu < cpus; cpu++)
+            used |= ((const uint64_t *)(const void *)(per_cpu + cpu * stride))[1];
+        return used != 0;
+    }
+    uint32_t first = type->kind == TYPE_MIN || type->kind == TYPE_MAX ? 1 : 0;
+    for (uint32_t i = first; i < type->size / 8; i++)
+        used |= ((const uint64_t *)(const void *)reduced)[i];
+    return used != 0;
+}
+
+static const void *reduce(struct session *s, struct contents *contents, const struct type *type,
+                          const uint8_t *per_cpu, uint32_t stride) {
+    void *value = arena_alloc(contents->arena, type->size);
+    view_reduce(type, per_cpu, stride, s->cpus.count_possible, value);
+    return value;
+}
+
+static int read_array(struct session *s, const struct lang_map *map, int fd, uint32_t stride,
+                      struct contents *contents) {
+    uint32_t zero = 0, cpus = s->cpus.count_possible;
+    uint8_t *per_cpu = arena_alloc(contents->arena, (size_t)stride * cpus);
+    int error = kernel_map_lookup(fd, &zero, per_cpu);
+    if (error < 0)
+        return error;
+    const void *value = reduce(s, contents, map->value, per_cpu, stride);
+    if (was_used(map->value, value, per_cpu, stride, cpus))
+        add(contents, 1, NULL, value);
+    return 0;
+}
+
+static int read_hash(struct session *s, const struct lang_map *map, int fd, const struct lang_map_plan *plan,
+                     struct contents *contents) {
+    bool per_cpu = map->storage == LANG_STORE_PERCPU_HASH;
+    uint32_t size = per_cpu ? plan->value_size * s->cpus.count_possible : plan->value_size, count = 0;
+    void *keys, *values;
+    int error =
+        kernel_map_dump(fd, plan->key_size, size, plan->max_entries, contents->arena, &keys, &values, &count);
+    if (error < 0)
+        return error;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *value = (uint8_t *)values + (size_t)size * i;
+        add(contents, count, (uint8_t *)keys + (size_t)plan->key_size * i,
+            per_cpu ? reduce(s, contents, map->value, value, plan->value_size) : value);
+    }
+    return 0;
+}
+
+static int read_fd(struct session *s, const struct lang_map *map, int fd, struct contents *contents) {
+    const struct lang_map_plan *plan = &s->plan->maps.data[map->map];
+    if (map->storage == LANG_STORE_PERCPU_ARRAY)
+        return read_array(s, map, fd, plan->value_size, contents);
+    return read_hash(s, map, fd, plan, contents);
+}
+
+static int current_fd(const struct session *s, const struct lang_map *map) {
+    const struct session_map *state = &s->maps[map->map];
+    return state->inner >= 0 ? state->inner : state->fd;
+}
+
+/* `take`: read what there is and leave the map empty (the clear that follows then has nothing to do). */
+static int read_map(struct session *s, struct lang_map *map, bool take, struct contents *contents) {
+    if (map->storage == LANG_STORE_GLOBAL) {
+        read_global(s, map, contents, take);
+        return 0;
+    }
+    if (map->storage == LANG_STORE_TASK) /* never shown: that is why it may live in the tasks */
+        return 0;
+    if (!take || s->maps[map->map].inner < 0)
+        return read_fd(s, map, current_fd(s, map), contents);
+    int old = session_swap(s, map->map);
+    if (old < 0)
+        return old;
+    s->maps[map->map].emptied = true;
+    int error = read_fd(s, map, old, contents);
+    close(old);
+    return error;
+}
+
+static void failed(const struct lang_map *map, const char *what, int error) {
+    fprintf(stderr, "WARNING: %s %s: %s\n", what, map->name, strerror(-error));
+}
+
+static void print(struct session *s, struct lang_map *map, const struct contents *contents, int64_t top, int64_t div) {
+    struct view_map shown = {map->name, map->key, map->value, contents->count, contents->keys, contents->values};
+    view_print_map(&s->view, &shown, (uint32_t)top, (uint32_t)div);
+}
+
+void session_print_map(struct session *s, const struct lang_action *action) {
+    struct contents contents = {.arena = arena_new()};
+    int error = read_map(s, action->map, action->then_cleared, &contents);
+    if (error < 0)
+        failed(action->map, "cannot read", error);
+    else
+        print(s, action->map, &contents, action->top, action->div);
+    arena_free(contents.arena);
+}
+
+void session_print_element(struct session *s, const struct lang_action *action, const void *key) {
+    const struct lang_map *map = action->map;
+    const struct lang_map_plan *plan = &s->plan->maps.data[map->map];
+    struct contents contents = {.arena = arena_new()};
+    uint8_t *padded = arena_alloc(contents.arena, plan->key_size);
+    memcpy(padded, key, map->key->size);
+    uint8_t *values = arena_alloc(contents.arena, (size_t)plan->value_size * s->cpus.count_possible);
+    int error = kernel_map_lookup(current_fd(s, map), padded, values);
+    if (error < 0 && error != -ENOENT) /* no such key: zero */
+        failed(map, "cannot read", error);
+    view_print_value(&s->view, map->value, reduce(s, &contents, map->value, values, plan->value_size));
+    arena_free(contents.arena);
+}
+
+/* Keys stay, with zero values; an element that came back meanwhile is left as it is. */
+static void put_zeros(struct session *s, struct lang_map *map, const struct contents *contents) {
+    const struct lang_map_plan *plan = &s->plan->maps.data[map->map];
+    void *zeros = arena_alloc(contents->arena, (size_t)plan->value_size * s->cpus.count_possible);
+    for (uint32_t i = 0; i < contents->count && contents->keys[i]; i++)
+        kernel_map_update(current_fd(s, map), contents->keys[i], zeros, BPF_NOEXIST);
+}
+
+/* Maps of begin and end blocks alone have no generations: nothing else runs, so they are emptied key by key. */
+static int empty_in_place(struct session *s, struct lang_map *map, const struct contents *contents) {
+    const struct lang_map_plan *plan = &s->plan->maps.data[map->map];
+    if (map->storage == LANG_STORE_PERCPU_ARRAY) {
+        uint32_t zero = 0;
+        void *zeros = arena_alloc(contents->arena, (size_t)plan->value_size * s->cpus.count_possible);
+        return kernel_map_update(current_fd(s, map), &zero, zeros, BPF_ANY);
+    }
+    for (uint32_t i = 0; i < contents->count; i++)
+        kernel_map_delete(current_fd(s, map), contents->keys[i]);
+    return 0;
+}
+
+void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys) {
+    if (map->storage == LANG_STORE_TASK)
+        return;
+    bool generations = map->storage != LANG_STORE_GLOBAL && s->maps[map->map].inner >= 0;
+    if (generations && s->maps[map->map].emptied && !keep_keys) { /* print() has done it */
+        s->maps[map->map].emptied = false;
+        return;
+    }
+    struct contents contents = {.arena = arena_new()};
+    int error = read_map(s, map, true, &contents);
+    if (generations)
+        s->maps[map->map].emptied = false;
+    else if (error >= 0 && map->storage != LANG_STORE_GLOBAL)
+        error = empty_in_place(s, map, &contents);
+    if (error < 0)
+        failed(map, "cannot empty", error);
+    else if (keep_keys && map->storage == LANG_STORE_GLOBAL)
+        __atomic_store_n(global_word(s, map, 0), contents.count > 0, __ATOMIC_RELAXED);
+    else if (keep_keys)
+        put_zeros(s, map, &contents);
+    arena_free(contents.arena);
+}
+
+/* At the end: every map that has entries, by name. */
+void session_print_all_maps(struct session *s) {
+    uint32_t count = s->program->maps.count;
+    struct lang_map **sorted = arena_memdup(s->arena, s->program->maps.data, sizeof(*sorted) * count);
+    for (uint32_t i = 1; i < count; i++) {
+        for (uint32_t j = i; j > 0 && strcmp(sorted[j - 1]->name, sorted[j]->name) > 0; j--) {
+            struct lang_map *swap = sorted[j];
+            sorted[j] = sorted[j - 1];
+            sorted[j - 1] = swap;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct contents contents = {.arena = arena_new()};
+        int error = sorted[i]->value ? read_map(s, sorted[i], false, &contents) : 0;
+        if (error < 0)
+            failed(sorted[i], "cannot read", error);
+        else if (contents.count > 0)
+            print(s, sorted[i], &contents, 0, 0);
+        arena_free(contents.arena);
+    }
+}

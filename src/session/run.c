@@ -1,0 +1,283 @@
+/* A run from begin to end: see session_run(), the table of contents. */
+#include "session/session_int.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WATCH_SIGNAL, WATCH_TARGET };
+
+/* ---- signals and targets -------------------------------------------------------------------------------------- */
+
+static void watch_signals(struct session *s) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* `| head`: seen as EPIPE by the output, which ends the run quietly */
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The first signal ends the run with all results; the second one, of any kind, ends the process at once. */
+static void take_signal(struct session *s) {
+    struct signalfd_siginfo info;
+    if (read(s->signal_fd, &info, sizeof info) != sizeof info)
+        return;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    s->stop = true;
+}
+
+static int start_command(struct session *s) {
+    if (!s->options->command)
+        return SESSION_OK;
+    int error = kernel_spawn_stopped(s->options->command, &s->child);
+    if (error < 0)
+        return session_system_error("starting the command of -c", error);
+    s->probes.pid = s->child.pid;
+    return SESSION_OK;
+}
+
+static int watch_target(struct session *s) {
+    if (!s->probes.pid)
+        return SESSION_OK;
+    if (!kernel_pid_alive(s->probes.pid)) {
+        fprintf(stderr, "ERROR: there is no process with id %d\n", (int)s->probes.pid);
+        return SESSION_USER_ERROR;
+    }
+    s->target_fd = kernel_pidfd_open(s->probes.pid);
+    if (s->target_fd < 0)
+        return session_system_error("watching the traced process", s->target_fd);
+    return SESSION_OK;
+}
+
+static int release_command(struct session *s) {
+    if (!s->child.pid)
+        return SESSION_OK;
+    int error = kernel_spawn_release(&s->child);
+    if (error < 0) {
+        fprintf(stderr, "ERROR: cannot run %s: %s\n", s->options->command[0], strerror(-error));
+        return SESSION_USER_ERROR;
+    }
+    symbol_learn_process(s->symbols, (uint32_t)s->child.pid);
+    return SESSION_OK;
+}
+
+static void end_command(struct session *s) {
+    if (!s->child.pid)
+        return;
+    kill(s->child.pid, SIGTERM);
+    waitpid(s->child.pid, &s->child_status, 0);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------------- */
+
+static int drain(struct session *s) {
+    if (!s->rings)
+        return SESSION_OK;
+    int64_t count = kernel_rings_drain(s->rings, session_record, s);
+    view_output_settle(s->view.out);
+    return count < 0 && count != -EINTR ? session_system_error("reading events", (int)count) : SESSION_OK;
+}
+
+static void take_watched(struct session *s, uint32_t number) {
+    if (number == WATCH_SIGNAL)
+        take_signal(s);
+    else
+        s->stop = true; /* the target has ended */
+}
+
+static int wait_without_rings(struct session *s, int epoll_fd) {
+    struct epoll_event ready;
+    int count = epoll_wait(epoll_fd, &ready, 1, -1);
+    if (count == 1)
+        take_watched(s, ready.data.u32);
+    return count < 0 && errno != EINTR ? session_system_error("waiting", -errno) : SESSION_OK;
+}
+
+static int loop_without_rings(struct session *s) {
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC), result = SESSION_OK;
+    const int fds[] = {[WATCH_SIGNAL] = s->signal_fd, [WATCH_TARGET] = s->target_fd};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+        if (fds[i] >= 0)
+            epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event);
+    }
+    while (!s->stop && result == SESSION_OK)
+        result = wait_without_rings(s, epoll_fd);
+    close(epoll_fd);
+    return result;
+}
+
+static int loop_with_rings(struct session *s) {
+    kernel_rings_watch(s->rings, s->signal_fd, WATCH_SIGNAL);
+    if (s->target_fd >= 0)
+        kernel_rings_watch(s->rings, s->target_fd, WATCH_TARGET);
+    int result = drain(s);
+    while (!s->stop && result == SESSION_OK) {
+        uint32_t ready[2];
+        int count = kernel_rings_wait(s->rings, kernel_rings_timeout(s->rings), ready, 2);
+        if (count < 0 && count != -EINTR)
+            return session_system_error("waiting for events", count);
+        for (int i = 0; i < count; i++)
+            take_watched(s, ready[i]);
+        result = drain(s);
+    }
+    return result;
+}
+
+int session_events(struct session *s) { return s->rings ? loop_with_rings(s) : loop_without_rings(s); }
+
+/* ---- begin and end --------------------------------------------------------------------------------------------- */
+
+static int run_blocks(struct session *s, bool begin) {
+    for (uint32_t i = 0; i < s->units.count && !(begin && s->stop); i++) {
+        struct session_unit *unit = s->units.data[i];
+        uint32_t ignored;
+        if (!(begin ? unit->is_begin : unit->is_end))
+            continue;
+        int error = kernel_program_test_run(unit->program_fd, NULL, 0, &ignored);
+        if (error < 0)
+            return session_system_error(begin ? "running begin" : "running end", error);
+        int result = drain(s);
+        if (result != SESSION_OK)
+            return result;
+    }
+    return SESSION_OK;
+}
+
+static bool only_begin_and_end(const struct session *s) {
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        if (!s->units.data[i]->is_begin && !s->units.data[i]->is_end)
+            return false;
+    }
+    return true;
+}
+
+static void detach(struct session *s) {
+    struct probe_link **links = arena_new_array(s->arena, struct probe_link *, s->units.count + 1);
+    for (uint32_t i = 0; i < s->units.count; i++)
+        links[i] = &s->units.data[i]->link;
+    probe_leave_all(links, s->units.count);
+}
+
+static void announce(struct session *s) {
+    if (s->options->quiet)
+        return;
+    if (s->options->format == VIEW_JSON)
+        view_print_attached(&s->view, s->attached);
+    fprintf(stderr, "Attached %" PRIu64 " probe%s\n", s->attached, s->attached == 1 ? "" : "s");
+    if (getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED"))
+        view_output_write(s->view.out, "__BPFTRACE_NOTIFY_PROBES_ATTACHED\n", 34);
+    view_output_settle(s->view.out);
+}
+
+/* Results: what is still in the rings, the end blocks, warnings, an empty line, the maps. */
+static int finish(struct session *s) {
+    int result = drain(s);
+    s->exit_dropped = false; /* exit() ends the events; the end blocks still speak */
+    bool ended = view_output_ended(s->view.out);
+    if (result == SESSION_OK && !ended)
+        result = run_blocks(s, false);
+    if (s->options->format == VIEW_TEXT && !s->options->dry_run && !s->options->quiet)
+        view_output_write(s->view.out, "\n\n", 2);
+    session_report_failures(s);
+    if (!s->options->dry_run)
+        session_print_all_maps(s);
+    return result;
+}
+
+static int trace(struct session *s) {
+    int result = run_blocks(s, true);
+    if (result == SESSION_OK && !s->stop)
+        result = session_attach(s);
+    if (result != SESSION_OK)
+        return result;
+    announce(s);
+    if (!s->options->dry_run && !s->stop) {
+        result = release_command(s);
+        if (result == SESSION_OK && !only_begin_and_end(s))
+            result = session_events(s);
+    }
+    detach(s);
+    end_command(s);
+    int finished = finish(s);
+    return result != SESSION_OK ? result : finished;
+}
+
+static int close_output(struct session *s, int result) {
+    int error = view_output_free(s->view.out);
+    if (error < 0) {
+        fprintf(stderr, "ERROR: writing the results: %s; what could not be written is lost\n", strerror(-error));
+        return SESSION_OUTPUT_ERROR;
+    }
+    return result;
+}
+
+static int run_program(struct session *s) {
+    int result = session_create_maps(s);
+    if (result == SESSION_OK)
+        result = session_load(s);
+    if (result != SESSION_OK)
+        return result;
+    session_names(s);
+    s->formats = arena_new_array(s->arena, struct view_printf *, s->plan->actions.count + 1);
+    if (s->options->pid)
+        symbol_learn_process(s->symbols, (uint32_t)s->options->pid);
+    result = trace(s);
+    return result == SESSION_OK ? s->exit_code : result;
+}
+
+static void allow_many_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int session_run(const struct session_options *options) {
+    struct arena *arena = arena_new();
+    struct session *s = arena_make(arena, struct session);
+    s->options = options;
+    s->arena = arena;
+    s->signal_fd = s->target_fd = s->map_btf_fd = -1;
+    s->view = (struct view){.out = view_output_new(options->output_fd, options->buffering), .format = options->format};
+    diag_init(&s->diags, arena, &options->source);
+    s->features = kernel_features_new(arena);
+    kernel_cpus_read(arena, &s->cpus);
+    probe_context_init(&s->probes, arena);
+    s->probes.features = s->features;
+    s->probes.pid = options->pid;
+    s->probes.unsafe = options->allow_unsafe;
+    session_environment(s);
+    allow_many_files();
+
+    int result = start_command(s);
+    if (result == SESSION_OK)
+        result = watch_target(s);
+    if (result == SESSION_OK)
+        result = session_compile(s);
+    if (result == SESSION_OK && !options->stages && !options->list) {
+        watch_signals(s);
+        result = run_program(s);
+    } else if (s->child.pid) {
+        kernel_spawn_cancel(&s->child);
+    }
+    session_close(s);
+    result = close_output(s, result);
+    arena_free(arena);
+    return result;
+}

@@ -1,0 +1,51 @@
+/* A session: one script from text to answer. The only room where compiler and kernel meet.
+ *
+ *   session_run() = read the stages below from top to bottom:
+ *     open.c      parse the script; expand attach points (units.c: targets grouped into programs); check; lower; compile
+ *     maps.c      create the BPF maps of the plan
+ *     load.c      load the programs, attach them
+ *     run.c       begin blocks; wait for signals, ends of processes and records; leave
+ *     events.c    what each kind of record does
+ *     results.c   maps as users see them
+ *     failures.c  what was lost, missed or refused, with the cure
+ *
+ * Everything attached lives in file descriptors of this process: however it ends, nothing stays behind.
+ */
+#ifndef TARSIER_SESSION_SESSION_H
+#define TARSIER_SESSION_SESSION_H
+
+#include "base/diag.h"
+#include "view/view.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* How a run ends. exit(N) in the script ends with N. */
+enum session_exit {
+    SESSION_OK = 0,
+    SESSION_USER_ERROR = 1,   /* the script or the command line is wrong */
+    SESSION_BUG = 2,          /* the kernel refused a program of ours */
+    SESSION_OUTPUT_ERROR = 3, /* results could not be written */
+    SESSION_SYSTEM_ERROR = 255, /* not permitted, not supported, attaching failed */
+};
+
+/* Stages of the compiler that can be shown instead of running: -d. */
+enum session_stage { SESSION_STAGE_AST = 1, SESSION_STAGE_TYPES = 2, SESSION_STAGE_IR = 4, SESSION_STAGE_BPF = 8 };
+
+struct session_options {
+    struct source source;
+    const char *const *positional; /* $1.. */
+    uint32_t positional_count;
+    pid_t pid;                     /* -p, 0 none */
+    const char *const *command;    /* -c as words, NULL-terminated, or NULL */
+    bool allow_unsafe, dry_run, quiet, verbose, color;
+    unsigned stages;               /* SESSION_STAGE_* to print; then nothing runs */
+    bool list;                     /* -l with a program: print its probes */
+    int output_fd;                 /* results */
+    enum view_format format;
+    enum view_buffering buffering;
+};
+
+int session_run(const struct session_options *options);
+
+#endif

@@ -1,0 +1,109 @@
+/* State of a session, shared by the files of this folder. Two arenas: `compile` ends when the programs are loaded and
+ * holds text, tree, IR and bytes; `arena` lives as long as the session. */
+#ifndef TARSIER_SESSION_SESSION_INT_H
+#define TARSIER_SESSION_SESSION_INT_H
+
+#include "bpf/bpf.h"
+#include "kernel/bpf.h"
+#include "kernel/feature.h"
+#include "kernel/proc.h"
+#include "kernel/ring.h"
+#include "lang/plan.h"
+#include "object/btf.h"
+#include "probe/probe.h"
+#include "session/session.h"
+#include "symbol/symbol.h"
+
+/* One program: a block of the script for a group of targets. */
+struct session_unit {
+    struct lang_unit lang;
+    struct lang_target target;
+    struct probe_targets targets;
+    struct bpf_program program;
+    struct probe_program kernel; /* type and attach type */
+    int program_fd;
+    struct probe_link link;
+    bool is_begin, is_end;
+};
+
+struct session_map {
+    int fd;    /* what programs are given: the map, or its array of maps */
+    int inner; /* map with generations: the current one; else -1 */
+    bool emptied; /* a print has swapped generations for the clear that follows */
+};
+
+struct session {
+    const struct session_options *options;
+    struct arena *arena;
+    struct diag_list diags;
+    struct lang_env env;
+    struct lang_program *program;
+    struct lang_plan *plan;
+    struct kernel_features *features;
+    struct kernel_cpus cpus;
+    struct probe_context probes;
+    VEC(struct session_unit *) units;
+    VEC(const char *) probe_names;
+
+    struct session_map *maps; /* one for each of plan->maps */
+    uint8_t *globals;         /* mapped; NULL while there are no maps */
+    int map_btf_fd;
+    uint32_t ring_size;
+    struct kernel_rings *rings;
+
+    struct symbol_cache *symbols;
+    struct view view;
+    struct view_names names;
+    struct view_printf **formats; /* compiled printf of each action, made on first use */
+    struct strbuf text;           /* reused for each record */
+
+    struct kernel_child child;
+    int child_status; /* of -c, once reaped */
+    int signal_fd, target_fd;
+    bool stop, exit_dropped; /* exit() was handled: later records are dropped */
+    int exit_code;
+    uint64_t attached;
+};
+
+/* environment.c */
+void session_environment(struct session *s);
+
+/* open.c, units.c, debug.c */
+int session_compile(struct session *s);
+int session_expand(struct session *s);
+int session_list(struct session *s);
+void session_show_stages(struct session *s);
+void session_show_unit(struct session *s, const struct session_unit *unit, const struct ir_module *module);
+
+/* maps.c */
+int session_create_maps(struct session *s);
+/* A fresh generation takes the place of the current one; returns the old map (no program uses it), to be closed. */
+int session_swap(struct session *s, uint32_t map);
+uint64_t session_counter(const struct session *s, uint32_t offset);
+
+/* load.c */
+int session_load(struct session *s);
+int session_attach(struct session *s);
+void session_close(struct session *s);
+/* "<what>: <errno text>" on stderr, with the cure for refused permission. Returns SESSION_SYSTEM_ERROR. */
+int session_system_error(const char *what, int error);
+
+/* run.c */
+int session_events(struct session *s);
+
+/* events.c */
+bool session_record(void *session, uint32_t cpu, const void *payload, uint32_t size);
+
+/* results.c */
+void session_print_map(struct session *s, const struct lang_action *action);
+void session_print_element(struct session *s, const struct lang_action *action, const void *key);
+void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys);
+void session_print_all_maps(struct session *s);
+
+/* failures.c */
+void session_report_failures(struct session *s);
+
+/* names.c */
+void session_names(struct session *s);
+
+#endif

@@ -1,0 +1,242 @@
+/* From attach points to programs: targets are expanded and grouped.
+ *
+ * One program serves several targets only where they cannot nest on one CPU, because the kernel silently drops a run of
+ * a program that is already running there: all system calls of a block (one entry, one exit tracepoint), and the
+ * user functions of a block.
+ */
+#include "session/session_int.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* System calls that tarsier itself makes while events arrive; probes on others need not look who is calling. */
+static const int own_syscalls[] = {
+    SYS_read,        SYS_write,         SYS_close,        SYS_mmap,          SYS_munmap,      SYS_brk,
+    SYS_ioctl,       SYS_bpf,           SYS_epoll_wait,   SYS_epoll_pwait,   SYS_epoll_ctl,   SYS_epoll_create1,
+    SYS_poll,        SYS_ppoll,         SYS_openat,       SYS_newfstatat,    SYS_fstat,       SYS_lseek,
+    SYS_pread64,     SYS_getdents64,    SYS_readlink,     SYS_readlinkat,    SYS_wait4,       SYS_waitid,
+    SYS_clone,       SYS_clone3,        SYS_vfork,        SYS_exit_group,    SYS_exit,        SYS_sched_yield,
+    SYS_futex,       SYS_nanosleep,     SYS_kill,         SYS_clock_nanosleep, SYS_rt_sigprocmask, SYS_rt_sigaction,
+    SYS_madvise,     SYS_mprotect,      SYS_fcntl,        SYS_getpid,        SYS_gettid,      SYS_perf_event_open,
+    SYS_signalfd4,   SYS_pidfd_open,    SYS_writev,       SYS_access,        SYS_faccessat,   SYS_fsync,
+    SYS_mremap,      SYS_set_robust_list, SYS_rseq,       SYS_rt_sigreturn,  SYS_restart_syscall, SYS_membarrier,
+};
+
+static bool is_own_syscall(int number) {
+    for (size_t i = 0; i < sizeof own_syscalls / sizeof *own_syscalls; i++) {
+        if (own_syscalls[i] == number)
+            return true;
+    }
+    return number < 0;
+}
+
+/* ---- grouping ------------------------------------------------------------------------------------------------ */
+
+static bool same_args(const struct type *a, const struct type *b) {
+    if (a == b || !a || !b)
+        return a == b;
+    if (a->field_count != b->field_count)
+        return false;
+    for (uint32_t i = 0; i < a->field_count; i++) {
+        const struct type_field *x = &a->fields[i], *y = &b->fields[i];
+        if (!x->name || !y->name || strcmp(x->name, y->name) != 0 || x->offset != y->offset ||
+            !type_equal(x->type, y->type))
+            return false;
+    }
+    return true;
+}
+
+static bool may_share(struct session *s, const struct session_unit *unit, const struct probe_target *target,
+                      bool uses_name) {
+    const struct probe_target *first = unit->targets.items.data[0];
+    if (!probe_can_share(&s->probes, first, target) || !same_args(first->args, target->args))
+        return false;
+    switch (target->mechanism) {
+    case PROBE_SYSCALL_ENTER:
+    case PROBE_SYSCALL_EXIT: /* "all calls" (raw_syscalls) stays apart from named ones */
+        return first->syscall_number >= 0 && target->syscall_number >= 0 &&
+               target->syscall_number < (int)LANG_SYSCALL_LIMIT;
+    case PROBE_UPROBE:
+        return !uses_name || probe_has_cookie(&s->probes, target);
+    default:
+        return false;
+    }
+}
+
+static struct session_unit *unit_for(struct session *s, uint32_t first_of_block, struct node *block,
+                                     const struct probe_target *target, bool uses_name) {
+    for (uint32_t i = first_of_block; i < s->units.count; i++) {
+        if (may_share(s, s->units.data[i], target, uses_name))
+            return s->units.data[i];
+    }
+    struct session_unit *unit = arena_make(s->arena, struct session_unit);
+    unit->lang.probe = block;
+    unit->lang.target = &unit->target;
+    unit->program_fd = -1;
+    unit->is_begin = target->mechanism == PROBE_RUN_ONCE && strcmp(target->kind_name, "begin") == 0;
+    unit->is_end = target->mechanism == PROBE_RUN_ONCE && !unit->is_begin;
+    vec_push(s->arena, &s->units, unit);
+    return unit;
+}
+
+/* ---- targets as lang sees them ------------------------------------------------------------------------------- */
+
+static enum lang_context context_of(const struct probe_target *target) {
+    switch (target->mechanism) {
+    case PROBE_RUN_ONCE:
+        return LANG_CONTEXT_NONE;
+    case PROBE_SYSCALL_ENTER:
+        return LANG_CONTEXT_SYSCALL_ENTER;
+    case PROBE_SYSCALL_EXIT:
+        return LANG_CONTEXT_SYSCALL_EXIT;
+    case PROBE_RAW_TRACEPOINT:
+    case PROBE_BTF_TRACEPOINT:
+        return LANG_CONTEXT_RAW_TRACEPOINT;
+    case PROBE_PERF_TRACEPOINT:
+        return LANG_CONTEXT_TRACEPOINT;
+    case PROBE_PERF_SAMPLE:
+        return LANG_CONTEXT_PERF_EVENT;
+    case PROBE_UPROBE:
+        return target->is_return ? LANG_CONTEXT_URETPROBE : LANG_CONTEXT_UPROBE;
+    }
+    BUG("mechanism %d", (int)target->mechanism);
+}
+
+/* -p: perf events and uprobes are limited by the kernel, tracepoints by the program. */
+static bool filtered_in_program(const struct probe_target *target) {
+    return target->mechanism != PROBE_RUN_ONCE && target->mechanism != PROBE_PERF_SAMPLE &&
+           target->mechanism != PROBE_UPROBE;
+}
+
+static bool could_be_us(const struct session *s, const struct session_unit *unit, const struct probe_target *first) {
+    if (s->probes.pid)
+        return false;
+    if (first->mechanism == PROBE_UPROBE)
+        return true;
+    if (first->mechanism == PROBE_PERF_SAMPLE)
+        return !first->one_cpu;
+    if (first->mechanism != PROBE_SYSCALL_ENTER && first->mechanism != PROBE_SYSCALL_EXIT)
+        return false;
+    for (uint32_t i = 0; i < unit->targets.items.count; i++) {
+        if (is_own_syscall(unit->targets.items.data[i]->syscall_number))
+            return true;
+    }
+    return false;
+}
+
+static bool runs_compat_processes(void) { return access("/proc/sys/abi/vsyscall32", F_OK) == 0; }
+
+static void describe(struct session *s, struct session_unit *unit) {
+    const struct probe_target *first = unit->targets.items.data[0];
+    uint32_t count = unit->targets.items.count;
+    struct lang_target *target = &unit->target;
+    target->context = context_of(first);
+    target->has_btf = first->attach_btf_id != 0;
+    target->args = first->args;
+    target->provider = first->kind_name;
+    target->name = first->name;
+    target->user_pointers = first->args_space == SPACE_USER || first->mechanism == PROBE_UPROBE;
+    target->first_probe = s->probe_names.count;
+    target->syscall_number = -1;
+    bool syscall = first->mechanism == PROBE_SYSCALL_ENTER || first->mechanism == PROBE_SYSCALL_EXIT;
+    if (syscall && count == 1) {
+        target->syscall_number = first->syscall_number;
+    } else if (syscall) {
+        uint32_t *table = arena_new_array(s->arena, uint32_t, LANG_SYSCALL_LIMIT);
+        for (uint32_t i = 0; i < count; i++)
+            table[unit->targets.items.data[i]->syscall_number] = target->first_probe + i + 1;
+        target->syscall_probes = table;
+        target->probe_id = LANG_PROBE_BY_SYSCALL;
+    } else if (count > 1) {
+        target->probe_id =
+            probe_has_cookie(&s->probes, first) ? LANG_PROBE_BY_COOKIE : LANG_PROBE_CONSTANT;
+    }
+    target->test_compat = syscall && runs_compat_processes();
+    if (s->options->pid && filtered_in_program(first))
+        target->filter_pid = (uint32_t)s->options->pid;
+    target->exclude_self = could_be_us(s, unit, first);
+    unit->kernel = probe_program(&s->probes, first);
+    for (uint32_t i = 0; i < count; i++)
+        vec_push(s->arena, &s->probe_names, unit->targets.items.data[i]->name);
+}
+
+/* ---- expansion ----------------------------------------------------------------------------------------------- */
+
+static void report(struct session *s, const struct node *point, const struct probe_error *error, bool warning) {
+    struct loc loc = point->loc;
+    if (error->end > error->begin && point->loc.begin + error->end <= point->loc.end) {
+        loc.begin = point->loc.begin + error->begin;
+        loc.end = point->loc.begin + error->end;
+    }
+    if (warning)
+        diag_warning(&s->diags, "no-match", loc, "%s", error->message);
+    else
+        diag_error(&s->diags, error->kind == PROBE_ERROR_NO_MATCH ? "no-match" : "attach-point", loc, "%s",
+                   error->message);
+    if (error->hint)
+        diag_hint(&s->diags, "%s", error->hint);
+}
+
+enum missing { MISSING_ERROR, MISSING_WARN, MISSING_IGNORE };
+
+static enum missing missing_policy(const struct session *s) {
+    for (uint32_t i = 0; i < s->program->config.count; i++) {
+        const struct lang_config_item *item = &s->program->config.data[i];
+        if (strcmp(item->name, "missing_probes") == 0 && item->text)
+            return strcmp(item->text, "warn") == 0     ? MISSING_WARN
+                   : strcmp(item->text, "ignore") == 0 ? MISSING_IGNORE
+                                                       : MISSING_ERROR;
+    }
+    return MISSING_ERROR;
+}
+
+/* Some targets of a block may be missing (a warning says so); a block without any is an error. */
+static void expand_block(struct session *s, struct node *block) {
+    bool want_args = lang_uses_args(block), uses_name = lang_uses(block, "probe");
+    uint32_t first_unit = s->units.count, points = 0, found = 0;
+    enum missing policy = missing_policy(s);
+    VEC(struct probe_error) missing = {0};
+    VEC(const struct node *) missing_points = {0};
+    for (struct node *point = block->child; point && point->kind == NODE_ATTACH_POINT; point = point->next, points++) {
+        struct probe_targets targets = {0};
+        struct probe_error error = {0};
+        if (probe_expand(&s->probes, point->text, want_args, &targets, &error) < 0) {
+            if (error.kind != PROBE_ERROR_NO_MATCH) {
+                report(s, point, &error, false);
+                continue;
+            }
+            vec_push(s->arena, &missing, error);
+            vec_push(s->arena, &missing_points, point);
+            continue;
+        }
+        for (uint32_t i = 0; i < targets.items.count; i++) {
+            struct probe_target *target = targets.items.data[i];
+            struct session_unit *unit = unit_for(s, first_unit, block, target, uses_name);
+            vec_push(s->arena, &unit->targets.items, target);
+            if (target->warning)
+                diag_warning(&s->diags, "target", point->loc, "%s", target->warning);
+            found++;
+        }
+    }
+    for (uint32_t i = 0; i < missing.count; i++) {
+        if (policy != MISSING_IGNORE)
+            report(s, missing_points.data[i], &missing.data[i], found > 0 || policy == MISSING_WARN);
+    }
+    for (uint32_t i = first_unit; i < s->units.count; i++)
+        describe(s, s->units.data[i]);
+}
+
+int session_expand(struct session *s) {
+    for (struct node *block = s->program->tree->child; block; block = block->next)
+        expand_block(s, block);
+    return s->diags.error_count ? SESSION_USER_ERROR : SESSION_OK;
+}
+
+int session_list(struct session *s) {
+    for (uint32_t i = 0; i < s->probe_names.count; i++) {
+        view_output_write(s->view.out, s->probe_names.data[i], strlen(s->probe_names.data[i]));
+        view_output_write(s->view.out, "\n", 1);
+    }
+    return SESSION_OK;
+}
