@@ -126,11 +126,29 @@ struct lang_config_item {
     struct loc name_loc, loc;
 };
 
+/* struct, union or enum defined in the program itself; it goes before the kernel's type of that name. A definition inside
+ * another is an entry of its own, under its tag or a made-up name that no script can write. */
+struct lang_definition {
+    int keyword; /* as in struct type_name */
+    const char *name;
+    bool is_packed;
+    struct loc loc;
+    VEC(struct lang_definition_field {
+        const char *name; /* NULL: anonymous struct or union, or padding */
+        const struct type_name *type_name;
+        bool is_bit_field;
+        uint16_t bit_size;
+    }) fields;
+    VEC(struct type_enumerator) enumerators;
+    const struct type *type; /* once it was asked for */
+};
+
 struct lang_program {
     struct arena *arena;
     const struct source *source;
     struct node *tree; /* NODE_PROGRAM */
     VEC(struct lang_config_item) config;
+    VEC(struct lang_definition *) definitions;
     VEC(struct lang_map *) maps;
     struct lang_plan *plan;
 };
@@ -143,6 +161,12 @@ struct lang_program {
 enum { LANG_SOURCE_LIMIT = 1 << 20 };
 struct lang_program *lang_parse(struct arena *arena, const struct source *source, const struct lang_env *env,
                                 struct diag_list *diags);
+
+/* The type that the program defines under this name, laid out as C does; NULL when there is none or when a member's type
+ * is not known. `resolve` gives the types of members, and calls back here for those defined in the program. */
+typedef const struct type *lang_resolve_type(void *context, const struct type_name *name);
+const struct type *lang_definition_type(const struct lang_program *program, int keyword, const char *name,
+                                        lang_resolve_type *resolve, void *context);
 
 /* True if the block reads `args` (then a tracepoint must be attached with its record). */
 bool lang_uses_args(const struct node *probe);

@@ -3,7 +3,8 @@
  *   parser.c             state, errors, recovery, top level      preamble.c           what comes before the probes
  *   parser_probe.c       attach points, predicates               parser_statement.c   blocks and statements
  *   parser_expression.c  operators                               parser_primary.c     operands and what follows them
- *   parser_type.c        types as written, casts
+ *   parser_type.c        types as written                        c_definition.c       struct, union, enum of the
+ * program
  *
  * Errors. The first mistake of a statement is reported and then the current token is TOKEN_ERROR and stays so
  * (`panicking`): nothing matches any more, so every loop ends and every function returns at once without looking at
@@ -32,6 +33,8 @@ struct parser_define {
     struct loc name;
     uint32_t begin, end; /* the value in the source; empty: defined without one */
     bool has_parameters;
+    bool is_enumerator; /* of an enum of the program: `number` is the value, there is no text */
+    int64_t number;
     bool expanding; /* being parsed now: a name inside that leads back here is an error */
 };
 
@@ -119,6 +122,12 @@ struct node *parser_operand(struct parser *parser);       /* with its postfix op
 struct node *parser_parenthesized(struct parser *parser); /* cast, tuple or (e) */
 struct node *parser_define_value(struct parser *parser, struct parser_define *define, const struct token *use);
 const struct type_name *parser_type(struct parser *parser);
+/* Its parts, as declarations of C need them: the type alone, the stars, the [N] behind a name. */
+void parser_type_base(struct parser *parser, struct type_name *type);
+uint32_t parser_type_stars(struct parser *parser);
+void parser_type_bounds(struct parser *parser, struct type_name *type);
+/* At struct, union or enum: one definition with its attributes and semicolon. */
+void parser_c_definition(struct parser *parser);
 /* At a name: is this a type up to the token `end`? Leaves the position alone. *after: the token behind `end`;
  * *is_plain: a single word, which could as well be a value. */
 bool parser_looks_like_type(const struct parser *parser, enum token_kind end, struct token *after, bool *is_plain);

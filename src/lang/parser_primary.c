@@ -182,6 +182,25 @@ static struct node *leaf(struct parser *parser, enum node_kind kind) {
     return parser_leaf(parser, kind, &token);
 }
 
+/* { statements; value }: passed over as a whole, then the expression around it is read to its end. */
+static struct node *block_expression(struct parser *parser) {
+    struct lexer ahead = parser->lexer;
+    struct token token = parser->token;
+    unsigned depth = 0;
+
+    ahead.diags = NULL;
+    do {
+        depth += token.kind == TOKEN_OPEN_BRACE;
+        depth -= token.kind == TOKEN_CLOSE_BRACE;
+        token = lexer_next(&ahead);
+    } while (depth > 0 && token.kind != TOKEN_END);
+    if (parser_error(parser, "unknown-construct", parser->token.loc, "a block is not an expression")) {
+        diag_hint(parser->diags, "compute the value in statements before this one");
+        parser->resume = token.loc.begin;
+    }
+    return leaf(parser, NODE_INTEGER);
+}
+
 static struct node *primary(struct parser *parser) {
     switch (parser->token.kind) {
     case TOKEN_IDENTIFIER:
@@ -201,10 +220,7 @@ static struct node *primary(struct parser *parser) {
     case TOKEN_OPEN_PAREN:
         return parser_parenthesized(parser);
     case TOKEN_OPEN_BRACE:
-        if (parser->previous_end > 0 && parser->depth > 0 &&
-            parser_error(parser, "unknown-construct", parser->token.loc, "a block is not an expression"))
-            diag_hint(parser->diags, "compute the value in statements before this one");
-        return leaf(parser, NODE_INTEGER);
+        return block_expression(parser);
     case TOKEN_ASSIGN:
         if (parser_error(parser, "expression-expected", parser->token.loc, "expected an expression, found =") &&
             parser->previous_end == parser->token.loc.begin)

@@ -49,10 +49,13 @@ static void statements(struct parser *parser, struct loc open, struct node_list 
         if (parser_accept(parser, TOKEN_SEMICOLON))
             continue;
         struct node *node = statement(parser);
-        if (parser->panicking)
-            parser_recover_statement(parser);
-        else
+        if (!parser->panicking) {
             node_list_add(list, node);
+            continue;
+        }
+        parser_recover_statement(parser);
+        if (parser_at(parser, TOKEN_END))
+            parser->unclosed_at = parser->token.loc.begin + 1; /* the brace may be in what was passed over */
     }
 }
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Elements of all bounds together: keeps sizes within 32 bits. */
+enum { ARRAY_LIMIT = 1 << 20 };
+
 /* C's integer types are written with several words; these are the words. */
 static bool is_integer_word(const char *word) {
     static const char *const words[] = {"unsigned", "signed", "long", "short", "int", "char"};
@@ -72,22 +75,36 @@ bool parser_looks_like_type(const struct parser *parser, enum token_kind end, st
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
+/* C's integer types by their words, as the types of fixed size that they are. */
 static const char *integer_words(struct parser *parser) {
-    const char *name = parser->token.text;
+    const char *first = parser->token.text;
+    bool is_unsigned = false, is_signed = false;
+    unsigned bits = 32, words = 0;
 
-    parser_advance(parser);
-    while (parser_at(parser, TOKEN_IDENTIFIER) && is_integer_word(parser->token.text) && strlen(name) < 64) {
-        name = arena_printf(parser->arena, "%s %s", name, parser->token.text);
+    for (; parser_at(parser, TOKEN_IDENTIFIER) && is_integer_word(parser->token.text); words++) {
+        const char *word = parser->token.text;
+        is_unsigned |= strcmp(word, "unsigned") == 0;
+        is_signed |= strcmp(word, "signed") == 0;
+        if (strcmp(word, "char") == 0)
+            bits = 8;
+        else if (strcmp(word, "short") == 0)
+            bits = 16;
+        else if (strcmp(word, "long") == 0)
+            bits = 64;
         parser_advance(parser);
     }
-    return name;
+    if (words == 1 && !is_unsigned && !is_signed)
+        return first; /* char is more than int8: arrays of it are strings */
+    return arena_printf(parser->arena, "%sint%u", is_unsigned ? "u" : "", bits);
 }
 
-static uint32_t stars(struct parser *parser) {
+uint32_t parser_type_stars(struct parser *parser) {
     uint32_t count = 0;
 
-    while (parser_accept(parser, TOKEN_STAR))
+    while (parser_accept(parser, TOKEN_STAR)) {
         count++;
+        parser_accept_word(parser, "const");
+    }
     if (parser_at(parser, TOKEN_MUL_ASSIGN)) { /* let $x : int8 *= ...: two tokens written as one */
         count++;
         parser->token.kind = TOKEN_ASSIGN;
@@ -96,37 +113,42 @@ static uint32_t stars(struct parser *parser) {
     return count;
 }
 
-static void bounds(struct parser *parser, struct type_name *type) {
+void parser_type_bounds(struct parser *parser, struct type_name *type) {
     const uint32_t limit = sizeof type->array_sizes / sizeof *type->array_sizes;
+    uint64_t elements = 1;
 
     while (parser_at(parser, TOKEN_OPEN_BRACKET)) {
         struct loc open = parser->token.loc;
         parser_advance(parser);
-        uint64_t size = parser_at(parser, TOKEN_INTEGER) ? parser->token.number : 0;
+        uint64_t size = 0;
+        if (!parser_at(parser, TOKEN_CLOSE_BRACKET)) {
+            const struct node *bound = parser_expression(parser);
+            size = bound->kind == NODE_INTEGER ? (uint64_t)bound->number : UINT64_MAX;
+            if (bound->kind != NODE_INTEGER)
+                parser_error(parser, "type-bounds", bound->loc, "an array bound is a number");
+        }
         if (type->array_count == limit)
             parser_error(parser, "type-bounds", open, "a type has at most %u array bounds", limit);
-        if (size > UINT32_MAX)
-            parser_error(parser, "type-bounds", parser->token.loc, "this array bound is too large");
-        parser_accept(parser, TOKEN_INTEGER);
+        elements = size < ARRAY_LIMIT ? elements * (size ? size : 1) : ARRAY_LIMIT;
+        if (elements >= ARRAY_LIMIT)
+            parser_error(parser, "type-bounds", open, "this array is too large");
         parser_expect_close(parser, TOKEN_CLOSE_BRACKET, open);
         if (!parser->panicking)
             type->array_sizes[type->array_count++] = (uint32_t)size;
     }
 }
 
-const struct type_name *parser_type(struct parser *parser) {
-    struct type_name *type = arena_make(parser->arena, struct type_name);
-
+void parser_type_base(struct parser *parser, struct type_name *type) {
     type->name = "";
     type->loc = parser->token.loc;
-    while (parser_accept_word(parser, "const"))
+    while (parser_accept_word(parser, "const") || parser_accept_word(parser, "volatile"))
         ;
     type->keyword = keyword_of(&parser->token);
     if (type->keyword != TYPE_NAME_PLAIN)
         parser_advance(parser);
     if (!parser_at(parser, TOKEN_IDENTIFIER)) {
         parser_error(parser, "type-expected", parser->token.loc, "expected a type, found %s", parser_found(parser));
-        return type;
+        return;
     }
     if (type->keyword == TYPE_NAME_PLAIN && is_integer_word(parser->token.text)) {
         type->name = integer_words(parser);
@@ -134,9 +156,20 @@ const struct type_name *parser_type(struct parser *parser) {
         type->name = parser->token.text;
         parser_advance(parser);
     }
-    type->pointer_depth = stars(parser);
-    bounds(parser, type);
-    type->outer_pointers = stars(parser);
+    type->loc.end = parser->previous_end;
+}
+
+const struct type_name *parser_type(struct parser *parser) {
+    struct type_name *type = arena_make(parser->arena, struct type_name);
+
+    type->name = "";
+    type->loc = parser->token.loc;
+    if (parser_at_word(parser, "typeof") && parser_reject_expression_word(parser))
+        return type;
+    parser_type_base(parser, type);
+    type->pointer_depth = parser_type_stars(parser);
+    parser_type_bounds(parser, type);
+    type->outer_pointers = parser_type_stars(parser);
     type->loc.end = parser->previous_end > type->loc.begin ? parser->previous_end : type->loc.end;
     return type;
 }

@@ -78,6 +78,11 @@ static void define(struct preamble *preamble, uint32_t end) {
 struct node *parser_define_value(struct parser *parser, struct parser_define *define, const struct token *use) {
     struct parser saved = *parser;
     struct node *node;
+    if (define->is_enumerator) {
+        node = parser_leaf(parser, NODE_INTEGER, use);
+        node->number = define->number;
+        return node;
+    }
     const char *problem = define->has_parameters         ? "a macro with parameters"
                           : define->begin >= define->end ? "defined without a value"
                           : define->expanding            ? "defined by itself"
@@ -278,30 +283,32 @@ static void directive(struct preamble *preamble) {
     lexer->position = end;
 }
 
-/* At `struct NAME {` or typedef? Then the definition is passed over with a message. */
+/* At `struct NAME {`? Then it is read. */
 static bool c_definition(struct preamble *preamble) {
     struct lexer ahead = *preamble->lexer;
     struct parser *parser = preamble->parser;
 
     ahead.diags = NULL;
-    struct token keyword = lexer_next(&ahead);
+    struct token keyword = lexer_next(&ahead), name = lexer_next(&ahead);
     if (keyword.kind != TOKEN_IDENTIFIER)
         return false;
-    struct token name = lexer_next(&ahead);
-    bool is_typedef = strcmp(keyword.text, "typedef") == 0 && name.kind == TOKEN_IDENTIFIER;
-    if (!is_typedef) {
+    if (strcmp(keyword.text, "typedef") == 0 && name.kind == TOKEN_IDENTIFIER) {
+        parser_seek(parser, preamble->lexer->position);
+        if (parser_error(parser, "c-definition", keyword.loc, "tarsier does not have typedef"))
+            diag_hint(parser->diags, "write the type itself where it is used");
+    } else {
         if (strcmp(keyword.text, "struct") != 0 && strcmp(keyword.text, "union") != 0 &&
             strcmp(keyword.text, "enum") != 0)
             return false;
-        if (name.kind != TOKEN_OPEN_BRACE &&
-            (name.kind != TOKEN_IDENTIFIER || lexer_next(&ahead).kind != TOKEN_OPEN_BRACE))
+        if (name.kind != TOKEN_OPEN_BRACE && name.kind != TOKEN_IDENTIFIER)
             return false;
+        parser_seek(parser, preamble->lexer->position);
+        parser_c_definition(parser);
     }
-    parser_seek(parser, preamble->lexer->position);
-    if (parser_error(parser, "c-definition", (struct loc){keyword.loc.begin, name.loc.end},
-                     "types are not defined in the program: they come from the kernel's BTF"))
-        diag_hint(parser->diags, "leave the definition out if the kernel has this type");
-    parser_skip_definition(parser);
+    if (parser->panicking) {
+        parser->resume = keyword.loc.begin; /* all of the definition is passed over */
+        parser_skip_definition(parser);
+    }
     parser->lexer.position = parser->token.loc.begin;
     return true;
 }
