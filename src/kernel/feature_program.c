@@ -136,17 +136,19 @@ int kernel_try_uprobe_multi(struct kernel_features *features) {
     return filter == -EINVAL ? 0 : -EOPNOTSUPP;
 }
 
+/* Links to a list of addresses that is not readable: EFAULT says that the kernel went as far as reading it. (A function
+ * that does not exist would tell as well, but for that the kernel goes through all its symbols.) */
 int kernel_try_kprobe_multi(struct kernel_features *features) {
     (void)features;
     int program = load_multi(KERNEL_ATTACH_KPROBE_MULTI);
     if (program < 0)
         return program;
-    const char *symbol = "tarsier_no_such_function";
-    int link = kernel_link_kprobe_multi(program, &symbol, NULL, NULL, 1, false);
+    const uint64_t *unreadable = (const uint64_t *)(uintptr_t)sizeof(uint64_t);
+    int link = kernel_link_kprobe_multi(program, NULL, unreadable, NULL, 1, false);
     close(program);
     if (link >= 0)
         close(link);
-    return link == -ESRCH || link == -ENOENT ? 0 : link < 0 ? link : -EINVAL;
+    return link == -EFAULT ? 0 : link < 0 ? link : -EINVAL;
 }
 
 /* ---- helpers ------------------------------------------------------------------------------------------------- */
