@@ -171,9 +171,9 @@ struct uprobe_set {
 static void attach_uprobe_range(struct attachment *at, const struct uprobe_set *set, uint32_t begin, uint32_t end) {
     const struct probe_target *first = set->items[begin].target;
     int pid = at->context->pid > 0 ? at->context->pid : 0;
-    int fd = kernel_link_uprobe_multi(at->program_fd, first->path, set->offsets + begin,
-                                      set->cookies ? set->cookies + begin : NULL, NULL, end - begin, pid,
-                                      first->is_return);
+    int fd =
+        kernel_link_uprobe_multi(at->program_fd, first->path, set->offsets + begin,
+                                 set->cookies ? set->cookies + begin : NULL, NULL, end - begin, pid, first->is_return);
     if (fd >= 0) {
         keep_slow(at, fd);
         at->link->attached += end - begin;
@@ -215,20 +215,31 @@ static void attach_uprobes(struct attachment *at, struct item *items, uint32_t c
 static void attach_one(struct attachment *at, const struct item *item) {
     switch (item->target->mechanism) {
     case PROBE_RAW_TRACEPOINT:
-    case PROBE_BTF_TRACEPOINT: attach_raw(at, item); return;
-    case PROBE_PERF_TRACEPOINT: attach_perf_tracepoint(at, item); return;
-    case PROBE_PERF_SAMPLE: attach_sample(at, item); return;
-    case PROBE_UPROBE: attach_perf_uprobe(at, item); return;
+    case PROBE_BTF_TRACEPOINT:
+        attach_raw(at, item);
+        return;
+    case PROBE_PERF_TRACEPOINT:
+        attach_perf_tracepoint(at, item);
+        return;
+    case PROBE_PERF_SAMPLE:
+        attach_sample(at, item);
+        return;
+    case PROBE_UPROBE:
+        attach_perf_uprobe(at, item);
+        return;
     case PROBE_RUN_ONCE:
     case PROBE_SYSCALL_ENTER:
-    case PROBE_SYSCALL_EXIT: break; /* attached as a whole */
+    case PROBE_SYSCALL_EXIT:
+        break; /* attached as a whole */
     }
     BUG("probe mechanism %d is not attached one by one", (int)item->target->mechanism);
 }
 
 static void attach_items(struct attachment *at, struct item *items, uint32_t count) {
     switch (items[0].target->mechanism) {
-    case PROBE_RUN_ONCE: at->link->attached = count; return;
+    case PROBE_RUN_ONCE:
+        at->link->attached = count;
+        return;
     case PROBE_SYSCALL_ENTER:
     case PROBE_SYSCALL_EXIT:
         attach_raw(at, &items[0]);
@@ -241,7 +252,8 @@ static void attach_items(struct attachment *at, struct item *items, uint32_t cou
             return;
         }
         break;
-    default: break;
+    default:
+        break;
     }
     for (uint32_t i = 0; i < count; i++)
         attach_one(at, &items[i]);

@@ -32,8 +32,7 @@ static const char *target_root(struct probe_context *context) {
     return arena_printf(context->arena, "/proc/%d/root", context->pid);
 }
 
-static void add_binary(struct probe_context *context, const char *path, const char *shown,
-                       struct probe_binaries *out) {
+static void add_binary(struct probe_context *context, const char *path, const char *shown, struct probe_binaries *out) {
     struct probe_binary binary = {.path = path, .shown = shown};
     struct stat status;
 

@@ -13,14 +13,8 @@ static const struct clock_unit {
     uint64_t nanoseconds; /* 0: a frequency */
     bool as_part;         /* may be written as UNIT:N */
 } units[] = {
-    {"hz", 0, true},
-    {"s", 1000000000, true},
-    {"ms", 1000000, true},
-    {"us", 1000, true},
-    {"ns", 1, false},
-    {"m", 60000000000, false},
-    {"h", 3600000000000, false},
-    {"d", 86400000000000, false},
+    {"hz", 0, true},  {"s", 1000000000, true},   {"ms", 1000000, true},       {"us", 1000, true},
+    {"ns", 1, false}, {"m", 60000000000, false}, {"h", 3600000000000, false}, {"d", 86400000000000, false},
     {"", 1, false},
 };
 
@@ -79,8 +73,8 @@ static int set_period(struct probe_context *context, const struct probe_point *p
                                point->kind->name, point->parts[point->part_count - 1].text);
     target->period -= target->period % 1000;
     if (target->period == 0) {
-        int result = probe_fail_text(context, error, &point->parts[0], "%s: the shortest period is 1000 ns",
-                                     point->kind->name);
+        int result =
+            probe_fail_text(context, error, &point->parts[0], "%s: the shortest period is 1000 ns", point->kind->name);
         error->hint = "a number without a unit is nanoseconds; write 1s, 100ms or 10us";
         return result;
     }

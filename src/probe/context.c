@@ -59,13 +59,12 @@ static int open_tracefs(struct probe_context *context, struct probe_error *error
     return result;
 }
 
-int probe_tracefs_read(struct probe_context *context, const char *path, struct strbuf *out,
-                       struct probe_error *error) {
+int probe_tracefs_read(struct probe_context *context, const char *path, struct strbuf *out, struct probe_error *error) {
     int result;
 
     if (context->tracefs_path) {
-        result = kernel_read_file(arena_printf(context->arena, "%s/%s", context->tracefs_path, path), out,
-                                  EVENTS_TEXT_MAX);
+        result =
+            kernel_read_file(arena_printf(context->arena, "%s/%s", context->tracefs_path, path), out, EVENTS_TEXT_MAX);
     } else {
         result = open_tracefs(context, error);
         if (result != 0)

@@ -1,5 +1,5 @@
-/* Ending attachments. Closing a descriptor detaches; for some the kernel then waits until no CPU can still be inside the
- * program, and those waits can pass side by side. A perf event waits once more, under one lock for all events.
+/* Ending attachments. Closing a descriptor detaches; for some the kernel then waits until no CPU can still be inside
+ * the program, and those waits can pass side by side. A perf event waits once more, under one lock for all events.
  * Measured with 26 perf tracepoints: one after the other 1960 ms; programs side by side, then events side by side
  * 1150 ms; until no program is attached any more 36 to 71 ms (probe_leave_all). */
 #include "probe/probe_int.h"

@@ -48,7 +48,8 @@ int probe_fail_system(struct probe_context *context, struct probe_error *error, 
     va_start(args, format);
     vfail(context, error, refused ? PROBE_ERROR_PERMISSION : PROBE_ERROR_SYSTEM, number, NULL, format, args);
     va_end(args);
-    error->message = arena_printf(context->arena, "%s: %s", error->message, refused ? "not permitted" : strerror(number));
+    error->message =
+        arena_printf(context->arena, "%s: %s", error->message, refused ? "not permitted" : strerror(number));
     for (size_t i = 0; i < sizeof cures / sizeof *cures; i++) {
         if (cures[i].number == number)
             error->hint = cures[i].hint;
@@ -82,9 +83,13 @@ const char *probe_nearest(struct probe_context *context, const char *wanted, con
     const char *nearest[NEAREST_MAX];
 
     switch (find_nearest(wanted, names, count, nearest)) {
-    case 0: return NULL;
-    case 1: return arena_printf(context->arena, "did you mean %s?", nearest[0]);
-    case 2: return arena_printf(context->arena, "did you mean %s or %s?", nearest[0], nearest[1]);
-    default: return arena_printf(context->arena, "did you mean %s, %s or %s?", nearest[0], nearest[1], nearest[2]);
+    case 0:
+        return NULL;
+    case 1:
+        return arena_printf(context->arena, "did you mean %s?", nearest[0]);
+    case 2:
+        return arena_printf(context->arena, "did you mean %s or %s?", nearest[0], nearest[1]);
+    default:
+        return arena_printf(context->arena, "did you mean %s, %s or %s?", nearest[0], nearest[1], nearest[2]);
     }
 }

@@ -4,8 +4,9 @@
  *   1. Write probe/KIND.c with a `const struct probe_kind probe_kind_KIND`: its spellings, how many parts follow the
  *      provider, expand() (text -> targets, choosing a mechanism of probe.h) and list() (lines for -l).
  *   2. Declare it in probe_int.h, add it to the table below and its file to meson.build.
- *   3. Only when no mechanism of probe.h fits: add one there, its program type to program.c and its attachment to attach.c.
- *   4. A test in tests/unit/probe_expand_test.c with the attach point and the expected target.
+ *   3. Only when no mechanism of probe.h fits: add one there, its program type to program.c, its attachment
+ *      to attach.c.
+ *   4. A test in tests/unit/probe_*_test.c with the attach point and the expected target.
  */
 #include "probe/probe_int.h"
 
@@ -14,8 +15,9 @@
 #include <strings.h>
 
 const struct probe_kind *const probe_kinds[] = {
-    &probe_kind_begin,    &probe_kind_end,      &probe_kind_interval, &probe_kind_profile,  &probe_kind_rawtracepoint,
-    &probe_kind_software, &probe_kind_tracepoint, &probe_kind_uprobe, &probe_kind_uretprobe,
+    &probe_kind_begin,      &probe_kind_end,           &probe_kind_interval,
+    &probe_kind_profile,    &probe_kind_rawtracepoint, &probe_kind_software,
+    &probe_kind_tracepoint, &probe_kind_uprobe,        &probe_kind_uretprobe,
 };
 const uint32_t probe_kind_count = sizeof probe_kinds / sizeof *probe_kinds;
 
@@ -57,8 +59,7 @@ int probe_unknown_kind(struct probe_context *context, const struct probe_point *
 
     for (uint32_t i = 0; i < probe_kind_count; i++)
         names[i] = probe_kinds[i]->name;
-    int result =
-        probe_fail_text(context, error, &point->provider, "Invalid probe type: %s", point->provider.text);
+    int result = probe_fail_text(context, error, &point->provider, "Invalid probe type: %s", point->provider.text);
     error->hint = probe_nearest(context, point->provider.text, names, probe_kind_count);
     if (!error->hint) {
         error->hint = "probe types are";

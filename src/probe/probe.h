@@ -32,10 +32,10 @@ struct probe_kind;
 struct probe_context {
     struct arena *arena;
     struct kernel_features *features; /* NULL: take the oldest mechanisms (perf events, no cookies) */
-    pid_t pid;                /* -p PID or the -c child; 0: none */
-    bool unsafe;              /* --unsafe: offsets outside a symbol are accepted */
-    const char *tracefs_path; /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
-    struct object_btf *btf;   /* NULL: opened when first needed by probe_btf(), which sets it */
+    pid_t pid;                        /* -p PID or the -c child; 0: none */
+    bool unsafe;                      /* --unsafe: offsets outside a symbol are accepted */
+    const char *tracefs_path;         /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
+    struct object_btf *btf;           /* NULL: opened when first needed by probe_btf(), which sets it */
     struct probe_caches *caches;
 };
 
@@ -56,9 +56,9 @@ enum probe_mechanism {
     PROBE_SYSCALL_EXIT,
     /* Tracepoint or rawtracepoint by event name: ctx is u64[], the arguments of the kernel's tracepoint. */
     PROBE_RAW_TRACEPOINT,
-    /* The same with types from BTF: args has field i at offset 8 * i of ctx; kernel pointers can be followed directly. */
+    /* The same with types from BTF: args has field i at offset 8 * i of ctx; kernel pointers can be followed. */
     PROBE_BTF_TRACEPOINT,
-    /* Tracepoint whose fields are read: ctx is the record, args describes it (offsets from ctx, common_ fields first). */
+    /* Tracepoint whose fields are read: ctx is the record, args describes it (offsets from ctx). */
     PROBE_PERF_TRACEPOINT,
     /* profile, interval, software: ctx is struct bpf_perf_event_data. */
     PROBE_PERF_SAMPLE,
@@ -72,8 +72,8 @@ struct probe_target {
     const char *kind_name; /* "tracepoint": what `probetype` shows */
     const char *name;      /* "tracepoint:syscalls:sys_enter_openat": what `probe` shows */
     enum probe_mechanism mechanism;
-    const char *warning;      /* NULL, or what the user should know about this target */
-    const struct type *args;  /* fields for `args`; NULL: none, or not asked for */
+    const char *warning;        /* NULL, or what the user should know about this target */
+    const struct type *args;    /* fields for `args`; NULL: none, or not asked for */
     enum type_space args_space; /* memory that pointers among the arguments point into */
 
     /* tracepoints */
@@ -123,7 +123,8 @@ bool probe_is_wildcard(const char *text);
 /* The canonical kind name of a provider spelling ("t", "BEGIN", "Tracepoint"), or NULL. */
 const char *probe_kind_name(const char *provider, size_t length);
 
-/* Turns a RAW_TRACEPOINT target into a PERF_TRACEPOINT (attaching it raw gave ENOENT): the program must be made again. */
+/* Turns a RAW_TRACEPOINT target into a PERF_TRACEPOINT (attaching it raw gave ENOENT): the program must be made again.
+ */
 int probe_use_perf(struct probe_context *context, struct probe_target *target, struct probe_error *error);
 
 /* What BPF_PROG_LOAD needs to know for a target. */
@@ -148,7 +149,8 @@ struct probe_failure {
 struct probe_link {
     VEC(int) fast; /* closing ends the program and returns at once */
     VEC(int) slow; /* closing ends the program after some 30 ms (perf tracepoints, uprobes); these waits can overlap */
-    VEC(int) late; /* perf events behind `slow` ones, closed after them: 40 ms each, which the kernel does not overlap */
+    VEC(int)
+    late; /* perf events behind `slow` ones, closed after them: 40 ms each, which the kernel does not overlap */
     uint32_t attached; /* targets that fire */
     VEC(struct probe_failure) failures;
 };

@@ -1,4 +1,5 @@
-/* What the files of this folder share: the vtable of a probe kind, a split attach point, and the helpers around them. */
+/* What the files of this folder share: the vtable of a probe kind, a split attach point, and the helpers around them.
+ */
 #ifndef TARSIER_PROBE_PROBE_INT_H
 #define TARSIER_PROBE_PROBE_INT_H
 
@@ -35,11 +36,11 @@ struct probe_lister {
 struct probe_kind {
     const char *name;
     const char *aliases[PROBE_ALIASES_MAX];
-    const char *usage;                /* "tracepoint:SYSTEM:EVENT" */
-    uint32_t parts_min, parts_max;    /* parts after the provider */
-    bool optional_first_part;         /* with a target process one part fewer will do */
-    bool implied_first_part;          /* -l: "t:*x*" means any system, "rt:x" any module */
-    bool matches_provider_wildcard;   /* "*:x" tries this kind */
+    const char *usage;              /* "tracepoint:SYSTEM:EVENT" */
+    uint32_t parts_min, parts_max;  /* parts after the provider */
+    bool optional_first_part;       /* with a target process one part fewer will do */
+    bool implied_first_part;        /* -l: "t:*x*" means any system, "rt:x" any module */
+    bool matches_provider_wildcard; /* "*:x" tries this kind */
     int (*expand)(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
                   struct probe_error *error);
     /* Lists what matches `point` (its parts may be missing: everything). */

@@ -10,7 +10,8 @@ bool probe_uses_uprobe_multi(const struct probe_context *context) {
 
 struct probe_program probe_program(const struct probe_context *context, const struct probe_target *target) {
     switch (target->mechanism) {
-    case PROBE_RUN_ONCE: return (struct probe_program){.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
+    case PROBE_RUN_ONCE:
+        return (struct probe_program){.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
     case PROBE_SYSCALL_ENTER:
     case PROBE_SYSCALL_EXIT:
     case PROBE_RAW_TRACEPOINT:
@@ -20,12 +21,14 @@ struct probe_program probe_program(const struct probe_context *context, const st
                                           .expected_attach_type = BPF_TRACE_RAW_TP,
                                           .attach_btf_id = target->attach_btf_id};
         return (struct probe_program){.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
-    case PROBE_PERF_TRACEPOINT: return (struct probe_program){.type = BPF_PROG_TYPE_TRACEPOINT};
-    case PROBE_PERF_SAMPLE: return (struct probe_program){.type = BPF_PROG_TYPE_PERF_EVENT};
+    case PROBE_PERF_TRACEPOINT:
+        return (struct probe_program){.type = BPF_PROG_TYPE_TRACEPOINT};
+    case PROBE_PERF_SAMPLE:
+        return (struct probe_program){.type = BPF_PROG_TYPE_PERF_EVENT};
     case PROBE_UPROBE:
-        return (struct probe_program){
-            .type = BPF_PROG_TYPE_KPROBE,
-            .expected_attach_type = probe_uses_uprobe_multi(context) ? KERNEL_ATTACH_UPROBE_MULTI : 0};
+        return (struct probe_program){.type = BPF_PROG_TYPE_KPROBE,
+                                      .expected_attach_type =
+                                          probe_uses_uprobe_multi(context) ? KERNEL_ATTACH_UPROBE_MULTI : 0};
     }
     BUG("probe mechanism %d", (int)target->mechanism);
 }
@@ -39,14 +42,18 @@ bool probe_has_cookie(const struct probe_context *context, const struct probe_ta
     struct kernel_features *features = context->features;
 
     switch (target->mechanism) {
-    case PROBE_RUN_ONCE: return false;
+    case PROBE_RUN_ONCE:
+        return false;
     case PROBE_SYSCALL_ENTER:
-    case PROBE_SYSCALL_EXIT: return false; /* many targets, one attachment: the number tells them apart */
+    case PROBE_SYSCALL_EXIT:
+        return false; /* many targets, one attachment: the number tells them apart */
     case PROBE_RAW_TRACEPOINT:
-    case PROBE_BTF_TRACEPOINT: return features && kernel_feature(features, KERNEL_FEATURE_RAW_TRACEPOINT_COOKIE);
+    case PROBE_BTF_TRACEPOINT:
+        return features && kernel_feature(features, KERNEL_FEATURE_RAW_TRACEPOINT_COOKIE);
     case PROBE_PERF_TRACEPOINT:
     case PROBE_PERF_SAMPLE:
-    case PROBE_UPROBE: return features && kernel_feature(features, KERNEL_FEATURE_PERF_LINK);
+    case PROBE_UPROBE:
+        return features && kernel_feature(features, KERNEL_FEATURE_PERF_LINK);
     }
     BUG("probe mechanism %d", (int)target->mechanism);
 }

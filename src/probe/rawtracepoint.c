@@ -73,8 +73,8 @@ static int no_match(struct probe_context *context, const struct probe_point *poi
     struct probe_error ignored;
 
     int result = probe_fail_match(context, error, event, "No matches for rawtracepoint %s%s%s.",
-                                  point->part_count == 2 ? point->parts[0].text : "",
-                                  point->part_count == 2 ? ":" : "", event->text);
+                                  point->part_count == 2 ? point->parts[0].text : "", point->part_count == 2 ? ":" : "",
+                                  event->text);
     if (find_names(context, &all, &ignored) == 0)
         error->hint = probe_nearest(context, event->text, all.names.data, all.names.count);
     if (!error->hint)

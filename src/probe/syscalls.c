@@ -24,10 +24,8 @@ static const struct syscall_entry syscalls[] = {
 static const struct {
     const char *event, *call;
 } renamed[] = {
-    {"newstat", "stat"},         {"newfstat", "fstat"},
-    {"newlstat", "lstat"},       {"newuname", "uname"},
-    {"sendfile64", "sendfile"},  {"umount", "umount2"},
-    {"sysctl", "_sysctl"},       {"arm64_personality", "personality"},
+    {"newstat", "stat"},           {"newfstat", "fstat"}, {"newlstat", "lstat"}, {"newuname", "uname"},
+    {"sendfile64", "sendfile"},    {"umount", "umount2"}, {"sysctl", "_sysctl"}, {"arm64_personality", "personality"},
     {"fadvise64_64", "fadvise64"},
 };
 

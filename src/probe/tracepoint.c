@@ -42,9 +42,8 @@ static const struct object_format *read_format(struct probe_context *context, co
     struct strbuf text = {0};
     const struct object_format *format = NULL;
     const char *reason, *name = arena_printf(context->arena, "%s:%s", system, event);
-    const struct object_format_types types = {.space = strstr(system, "syscalls") ? SPACE_USER : SPACE_KERNEL,
-                                              .resolve = lazy_struct,
-                                              .context = context};
+    const struct object_format_types types = {
+        .space = strstr(system, "syscalls") ? SPACE_USER : SPACE_KERNEL, .resolve = lazy_struct, .context = context};
     const char *path = arena_printf(context->arena, "events/%s/%s/format", system, event);
 
     if (probe_tracefs_read(context, path, &text, error) == 0) {

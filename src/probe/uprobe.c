@@ -20,15 +20,14 @@ struct place {
     uint64_t number;    /* address, or offset from the symbol */
 };
 
-static void add_place(struct probe_context *context, const struct probe_point *point,
-                      const struct probe_binary *binary, const struct place *place, const struct object_symbol *symbol,
-                      uint64_t address, uint64_t offset, struct probe_targets *out) {
+static void add_place(struct probe_context *context, const struct probe_point *point, const struct probe_binary *binary,
+                      const struct place *place, const struct object_symbol *symbol, uint64_t address, uint64_t offset,
+                      struct probe_targets *out) {
     struct probe_target *target = probe_add_target(context, point, out);
 
     target->mechanism = PROBE_UPROBE;
     target->path = binary->path;
-    target->symbol =
-        symbol->name_length ? arena_strndup(context->arena, symbol->name, symbol->name_length) : NULL;
+    target->symbol = symbol->name_length ? arena_strndup(context->arena, symbol->name, symbol->name_length) : NULL;
     target->address = address;
     target->offset = offset;
     target->args_space = SPACE_USER;
@@ -70,10 +69,9 @@ static int no_symbol(struct probe_context *context, const struct probe_point *po
     object_elf_each(elf, OBJECT_FUNCTIONS, collect_name, &list);
     error->hint = probe_nearest(context, place->symbol, list.names.data, list.names.count);
     if (!error->hint)
-        error->hint = list.names.count == 0
-                          ? "the file has no symbols: install its debug symbols, or give an address"
-                          : arena_printf(context->arena, "list its functions with -l '%s:%s:*'", point->kind->name,
-                                         binary->shown);
+        error->hint = list.names.count == 0 ? "the file has no symbols: install its debug symbols, or give an address"
+                                            : arena_printf(context->arena, "list its functions with -l '%s:%s:*'",
+                                                           point->kind->name, binary->shown);
     arena_free(list.arena);
     return result;
 }
@@ -112,8 +110,7 @@ static int expand_symbol(struct probe_context *context, const struct probe_point
         error->hint = "--unsafe accepts it";
         return result;
     }
-    if (__builtin_add_overflow(symbol.address, place->number, &address) ||
-        !object_elf_offset_of(elf, address, &offset))
+    if (__builtin_add_overflow(symbol.address, place->number, &address) || !object_elf_offset_of(elf, address, &offset))
         return probe_fail_match(context, error, place->part, "%s: '%s' is not in the file %s", point->kind->name,
                                 place->part->text, binary->shown);
     add_place(context, point, binary, place, &symbol, address, offset, out);

@@ -242,18 +242,12 @@ static void a_tracepoint_that_is_not_there_says_so(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(uprobes_count_every_call),
-        TEST(uprobes_work_without_multi),
-        TEST(returns_are_counted),
-        TEST(bad_places_are_found_among_good_ones),
-        TEST(system_calls_arrive),
-        TEST(plain_raw_tracepoints_arrive),
-        TEST(perf_tracepoints_arrive),
-        TEST(typed_raw_tracepoints_arrive),
-        TEST(samples_arrive),
-        TEST(intervals_arrive),
-        TEST(a_refused_event_says_why),
-        TEST(a_tracepoint_that_is_not_there_says_so),
+        TEST(uprobes_count_every_call), TEST(uprobes_work_without_multi),
+        TEST(returns_are_counted),      TEST(bad_places_are_found_among_good_ones),
+        TEST(system_calls_arrive),      TEST(plain_raw_tracepoints_arrive),
+        TEST(perf_tracepoints_arrive),  TEST(typed_raw_tracepoints_arrive),
+        TEST(samples_arrive),           TEST(intervals_arrive),
+        TEST(a_refused_event_says_why), TEST(a_tracepoint_that_is_not_there_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

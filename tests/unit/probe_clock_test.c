@@ -91,7 +91,7 @@ static void begin_and_end_run_once(void **state) {
 
 static void providers_have_aliases(void **state) {
     static const char *const rows[][2] = {
-        {"t", "tracepoint"}, {"RT", "rawtracepoint"}, {"p", "profile"},   {"i", "interval"}, {"s", "software"},
+        {"t", "tracepoint"}, {"RT", "rawtracepoint"}, {"p", "profile"},     {"i", "interval"}, {"s", "software"},
         {"u", "uprobe"},     {"ur", "uretprobe"},     {"Uprobe", "uprobe"}, {"END", "end"},
     };
 
@@ -102,8 +102,9 @@ static void providers_have_aliases(void **state) {
 }
 
 static void an_unknown_provider_gets_the_nearest(void **state) {
-    expect_error(*state, "foo:x", "Invalid probe type: foo", "foo",
-                 "probe types are begin, end, interval, profile, rawtracepoint, software, tracepoint, uprobe, uretprobe");
+    expect_error(
+        *state, "foo:x", "Invalid probe type: foo", "foo",
+        "probe types are begin, end, interval, profile, rawtracepoint, software, tracepoint, uprobe, uretprobe");
     expect_error(*state, "trcepoint:a:b", "Invalid probe type: trcepoint", "trcepoint", "did you mean tracepoint?");
 }
 

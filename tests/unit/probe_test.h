@@ -41,16 +41,15 @@ static inline void put_file(const char *directory, const char *path, const char 
 
 static inline void make_tracefs(char *directory) {
     static const char *const events[][2] = {
-        {"events/demo/demo_switch/format", "name: demo_switch\nID: 372\n" COMMON_FIELDS
-                                             "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
-                                             "\tfield:struct nothing_known * task;\toffset:24;\tsize:8;\tsigned:0;\n"},
+        {"events/demo/demo_switch/format",
+         "name: demo_switch\nID: 372\n" COMMON_FIELDS "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
+         "\tfield:struct nothing_known * task;\toffset:24;\tsize:8;\tsigned:0;\n"},
         {"events/syscalls/sys_enter_openat/format",
-         "name: sys_enter_openat\nID: 782\n" COMMON_FIELDS
-         "\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;\n"
+         "name: sys_enter_openat\nID: 782\n" COMMON_FIELDS "\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;\n"
          "\tfield:int dfd;\toffset:16;\tsize:8;\tsigned:0;\n"
          "\tfield:const char * filename;\toffset:24;\tsize:8;\tsigned:0;\n"},
-        {"events/syscalls/sys_exit_openat/format", "name: sys_exit_openat\nID: 781\n" COMMON_FIELDS
-                                                   "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n"},
+        {"events/syscalls/sys_exit_openat/format",
+         "name: sys_exit_openat\nID: 781\n" COMMON_FIELDS "\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n"},
         {"events/syscalls/sys_enter_open/format", "name: sys_enter_open\nID: 784\n" COMMON_FIELDS},
         {"events/syscalls/sys_enter_from_the_future/format", "name: x\nID: 999\n" COMMON_FIELDS},
         {"events/raw_syscalls/sys_enter/format", "name: sys_enter\nID: 443\n" COMMON_FIELDS},

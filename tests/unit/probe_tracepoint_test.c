@@ -126,9 +126,9 @@ static void names_that_differ_have_their_numbers(void **state) {
     static const struct {
         const char *name;
         int32_t number;
-    } rows[] = {{"newstat", 4},     {"newfstat", 5},  {"newlstat", 6},   {"newuname", 63},  {"sendfile64", 40},
-                {"umount", 166},    {"openat", 257},  {"pread64", 17},   {"newfstatat", 262}, {"uretprobe", 335},
-                {"cachestat", 451}, {"mseal", 462},   {"read", 0},       {"file_getattr", 468}};
+    } rows[] = {{"newstat", 4},     {"newfstat", 5}, {"newlstat", 6}, {"newuname", 63},     {"sendfile64", 40},
+                {"umount", 166},    {"openat", 257}, {"pread64", 17}, {"newfstatat", 262},  {"uretprobe", 335},
+                {"cachestat", 451}, {"mseal", 462},  {"read", 0},     {"file_getattr", 468}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(probe_syscall_number(rows[i].name), rows[i].number);
 #endif

@@ -55,7 +55,8 @@ static void an_offset_outside_needs_unsafe(void **state) {
     struct fixture *fixture = *state;
 
     assert_true(expand(fixture, point(fixture, "u:%s:probe_test_function+4096"), false) < 0);
-    assert_non_null(strstr(fixture->error.message, "Offset outside the function bounds ('probe_test_function' size is "));
+    assert_non_null(
+        strstr(fixture->error.message, "Offset outside the function bounds ('probe_test_function' size is "));
     fixture->context.unsafe = true;
     fixture->targets.items.count = 0;
     assert_int_equal(expand(fixture, point(fixture, "u:%s:probe_test_function+16"), false), 0);
@@ -121,8 +122,8 @@ static void wrong_uprobes_are_refused(void **state) {
 
     expect_error(fixture, "uprobe:/no/such/file:f",
                  "uprobe target file '/no/such/file' does not exist or is not executable", "/no/such/file", NULL);
-    expect_error(fixture, point(fixture, "u:%s:probe_test_othr"), point(fixture, "No matches for uprobe %s:probe_test_othr."),
-                 "probe_test_othr", NULL);
+    expect_error(fixture, point(fixture, "u:%s:probe_test_othr"),
+                 point(fixture, "No matches for uprobe %s:probe_test_othr."), "probe_test_othr", NULL);
     assert_non_null(strstr(fixture->error.hint, "probe_test_other"));
     expect_error(fixture, "u:f", "uprobe probe type requires 2 arguments, found 1", "", "write uprobe:BINARY:FUNCTION");
     expect_error(fixture, "ur:/bin/sh:main+4", "uretprobe can not have an offset: a function returns once", "main+4",
