@@ -51,6 +51,7 @@ const char *check_nearest_name(const char *wanted, const char *const *names, uin
 
 static void init(struct check *c, struct lang_program *program, const struct lang_env *env, struct diag_list *diags) {
     *c = (struct check){.program = program, .env = env, .diags = diags, .arena = program->arena};
+    hash_init(&c->unknown_names, c->arena);
     for (uint32_t i = 0; i < program->maps.count; i++) {
         const struct lang_map *map = program->maps.data[i];
         struct map_state state = {.assigned = map->value != NULL};

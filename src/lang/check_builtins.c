@@ -53,7 +53,7 @@ static bool is_available(struct check *c, const struct node *node, const struct 
 }
 
 static const struct type *kernel_struct_pointer(struct check *c, const char *name) {
-    const struct type *type = c->env->find_type(c->env->context, TYPE_NAME_STRUCT, name);
+    const struct type *type = check_find_type(c, TYPE_NAME_STRUCT, name);
 
     return type_pointer(c->arena, type ? type : type_void(), SPACE_KERNEL);
 }
@@ -146,17 +146,38 @@ const char *check_nearest_builtin(const char *name) {
     return diag_nearest(name, names, LANG_BUILTIN_arg);
 }
 
-/* Enumerators of the kernel keep their type; the macros of C are plain numbers. */
+/* An enumerator of an enum that the program defines. */
+static bool find_own_enumerator(struct check *c, const char *name, int64_t *value, const struct type **type) {
+    for (uint32_t i = 0; i < c->program->definitions.count; i++) {
+        const struct lang_definition *definition = c->program->definitions.data[i];
+        for (uint32_t k = 0; k < definition->enumerators.count; k++) {
+            if (strcmp(definition->enumerators.data[k].name, name) == 0) {
+                *value = definition->enumerators.data[k].value;
+                *type = check_find_type(c, TYPE_NAME_ENUM, definition->name);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool find_kernel_enumerator(struct check *c, const char *name, int64_t *value, const struct type **type) {
+    if (hash_get(&c->unknown_names, name))
+        return false;
+    if (c->env->find_constant(c->env->context, name, value, type))
+        return true;
+    hash_put(&c->unknown_names, name, c);
+    return false;
+}
+
+/* Enumerators keep their type; the macros of C are plain numbers. */
 static bool find_constant(struct check *c, const char *name, int64_t *value, const struct type **type) {
     const struct type *found = NULL;
 
-    if (c->env->find_constant(c->env->context, name, value, &found)) {
-        *type = found && found->kind == TYPE_ENUM ? check_stored(c, found) : check_literal_type(*value, false);
-        return true;
-    }
-    if (!lang_find_named_constant(name, value))
+    if (!find_own_enumerator(c, name, value, &found) && !lang_find_named_constant(name, value) &&
+        !find_kernel_enumerator(c, name, value, &found))
         return false;
-    *type = check_literal_type(*value, false);
+    *type = found && found->kind == TYPE_ENUM ? check_stored(c, found) : check_literal_type(*value, false);
     return true;
 }
 
@@ -176,12 +197,11 @@ static void report_unknown_name(struct check *c, const struct node *node) {
 void check_identifier(struct check *c, struct node *node) {
     int64_t value = 0;
 
-    if (node->kind == NODE_IDENTIFIER) {
-        const struct lang_builtin *builtin = lang_find_builtin(node->text, &value);
-        if (builtin) {
-            check_builtin(c, node, builtin, value);
-            return;
-        }
+    const struct lang_builtin *builtin = lang_find_builtin(node->text, &value);
+
+    if (builtin) {
+        check_builtin(c, node, builtin, value);
+        return;
     }
     if (!find_constant(c, node->text, &value, &node->type)) {
         report_unknown_name(c, node);

@@ -79,12 +79,10 @@ static void check_integer_literal(struct check *c, struct node *node) {
         positional_integer(c, node, index);
         return;
     }
-    /* A constant's name that became a number in an earlier walk: look its type up again. */
-    if (node->text && (isalpha((unsigned char)node->text[0]) || node->text[0] == '_')) {
-        check_identifier(c, node);
-        return;
-    }
-    set_constant(node, node->number, check_literal_type(node->number, node->is_unsigned));
+    /* An enumerator's name that became a number in an earlier walk keeps its type. */
+    bool is_enumerator = node->type && node->type->kind == TYPE_ENUM;
+    set_constant(node, node->number,
+                 is_enumerator ? node->type : check_literal_type(node->number, node->is_unsigned));
 }
 
 static void check_string_literal(struct check *c, struct node *node) {
@@ -335,7 +333,8 @@ const struct type *check_expression(struct check *c, struct node *node) {
 
     if (!rules[node->kind])
         BUG("no expression: %s", node_kind_name(node->kind));
-    node->type = NULL;
+    if (node->kind != NODE_INTEGER)
+        node->type = NULL;
     node->is_constant = false;
     node->builtin = NULL;
     node->function = NULL;

@@ -42,6 +42,7 @@ struct check {
     bool assume_integers;
     bool variables_changed, maps_changed;
     struct hash declared; /* declaring node -> struct lang_variable *, kept between the walks of a unit */
+    struct hash unknown_names; /* asking the kernel's types for a name costs a walk through all of them */
     struct scope *scope;
     unsigned loop_depth;     /* loops around, unrolled ones too: where break has a meaning */
     unsigned callback_depth; /* loops that the kernel calls back */
@@ -79,6 +80,8 @@ const struct type *check_variable_type(struct check *c, const struct type *type)
 const struct type *check_with_space(struct check *c, const struct type *pointer, enum type_space space);
 /* Of a type as it lies in memory, the type of the value read from there: char[N] is a string, pointers get a space. */
 const struct type *check_memory_type(struct check *c, const struct type *type, enum type_space space);
+/* A type of the program, else of the kernel; NULL if there is none. */
+const struct type *check_find_type(struct check *c, int keyword, const char *name);
 /* NULL after an error. */
 const struct type *check_type_name(struct check *c, const struct type_name *name);
 /* For messages; literals show as int64. */

@@ -185,6 +185,17 @@ static const struct {
 
 static const struct type char_type = {.kind = TYPE_INT, .size = 1, .align = 1, .is_signed = true, .name = "char"};
 
+/* The type of a member of a struct that the program defines. */
+static const struct type *resolve_member(void *check, const struct type_name *name) {
+    return check_type_name(check, name);
+}
+
+const struct type *check_find_type(struct check *c, int keyword, const char *name) {
+    const struct type *type = lang_definition_type(c->program, keyword, name, resolve_member, c);
+
+    return type ? type : c->env->find_type(c->env->context, keyword, name);
+}
+
 static const struct type *plain_type(struct check *c, const char *name) {
     for (size_t i = 0; i < sizeof integer_names / sizeof *integer_names; i++)
         if (strcmp(integer_names[i].name, name) == 0)
@@ -195,7 +206,7 @@ static const struct type *plain_type(struct check *c, const char *name) {
         return type_bool();
     if (strcmp(name, "void") == 0)
         return type_void();
-    return c->env->find_type(c->env->context, TYPE_NAME_PLAIN, name);
+    return check_find_type(c, TYPE_NAME_PLAIN, name);
 }
 
 static const char *keyword_text(int keyword) {
@@ -212,7 +223,7 @@ static const struct type *unknown_type(struct check *c, const struct type_name *
         return NULL;
     check_error(c, "unknown-type", name->loc, "Cannot resolve unknown type \"%s%s\"", keyword, name->name);
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
-        if (c->env->find_type(c->env->context, keywords[i], name->name)) {
+        if (check_find_type(c, keywords[i], name->name)) {
             check_hint(c, "write '%s%s'", keyword_text(keywords[i]), name->name);
             return NULL;
         }
@@ -234,7 +245,7 @@ const struct type *check_type_name(struct check *c, const struct type_name *name
     if (name->keyword == TYPE_NAME_PLAIN)
         type = plain_type(c, name->name);
     else
-        type = c->env->find_type(c->env->context, name->keyword, name->name);
+        type = check_find_type(c, name->keyword, name->name);
     if (!type)
         return unknown_type(c, name);
     if (type->kind == TYPE_STRUCT)
