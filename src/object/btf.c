@@ -30,24 +30,66 @@ static bool is_on_sysfs(int fd) {
     return fstatfs(fd, &info) == 0 && info.f_type == SYSFS_MAGIC;
 }
 
-static int attach_file(struct object_btf *btf) {
-    int fd = open(btf->path, O_RDONLY | O_CLOEXEC);
+/* Anonymous memory, the whole huge pages of it as such: a fault for each of 1350 small pages costs several times as
+ * much as the reading. The rest stays small, so that no memory is spent that the file does not fill. */
+static void *map_memory(size_t size, size_t *mapped) {
+    enum { SMALL = 64 << 10, HUGE = 2 << 20 }; /* SMALL: a multiple of every kernel's page size */
+
+    *mapped = (size + SMALL - 1) & ~(size_t)(SMALL - 1);
+    char *memory = mmap(NULL, *mapped + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        arena_out_of_memory(*mapped);
+    size_t before = -(uintptr_t)memory & (HUGE - 1); /* huge pages begin at a multiple of their size */
+    if (before)
+        munmap(memory, before);
+    munmap(memory + before + *mapped, HUGE - before);
+    if (size >= HUGE)
+        madvise(memory + before, size & ~(size_t)(HUGE - 1), MADV_HUGEPAGE);
+    return memory + before;
+}
+
+static int read_file(struct object_btf *btf, int fd, size_t size) {
+    uint8_t *memory = map_memory(size, &btf->mapped);
+
+    btf->data = memory;
+    btf->size = 0;
+    while (btf->size < size) { /* sysfs gives a page at a time */
+        ssize_t got = read(fd, memory + btf->size, size - btf->size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        btf->size += (size_t)got;
+    }
+    return 0;
+}
+
+static int attach_fd(struct object_btf *btf, int fd) {
     struct stat info;
-    int error = 0;
+
+    if (fstat(fd, &info) != 0)
+        return -errno;
+    if (!S_ISREG(info.st_mode) || info.st_size <= 0 || info.st_size > FILE_LIMIT)
+        return -EINVAL;
+    btf->size = btf->mapped = (size_t)info.st_size;
+    if (is_on_sysfs(fd)) {
+        void *address = mmap(NULL, btf->size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (address != MAP_FAILED) {
+            btf->data = address;
+            return 0;
+        }
+    }
+    return read_file(btf, fd, btf->size);
+}
+
+static int attach_file(struct object_btf *btf) {
+    int fd = open(btf->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
         return -errno;
-    if (is_on_sysfs(fd) && fstat(fd, &info) == 0 && info.st_size > 0 && info.st_size <= FILE_LIMIT) {
-        void *address = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        btf->is_mapped = address != MAP_FAILED;
-        btf->data = btf->is_mapped ? address : NULL;
-        btf->size = (size_t)info.st_size;
-    }
-    if (!btf->is_mapped) {
-        char *bytes = NULL;
-        error = object_read_fd(fd, FILE_LIMIT, &bytes, &btf->size);
-        btf->data = (const uint8_t *)bytes;
-    }
+    int error = attach_fd(btf, fd);
     close(fd);
     return error;
 }
@@ -105,14 +147,12 @@ struct object_btf *object_btf_from_bytes(struct arena *arena, const void *bytes,
 void object_btf_release(struct object_btf *btf) {
     if (!btf || !btf->path)
         return;
-    if (btf->is_mapped)
-        munmap((void *)btf->data, btf->size);
-    else
-        free((void *)btf->data);
+    if (btf->data)
+        munmap((void *)btf->data, btf->mapped);
     free(btf->noted);
     btf->data = NULL;
     btf->noted = NULL;
-    btf->is_mapped = btf->is_scanned = false;
+    btf->is_scanned = false;
     btf->types_size = btf->noted_count = btf->noted_capacity = btf->next_offset = 0;
     btf->next_id = 1;
 }

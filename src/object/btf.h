@@ -50,7 +50,7 @@ struct object_btf;
 struct object_btf *object_btf_open(struct arena *arena, const char *path, int *error);
 /* The same over bytes that the caller keeps. */
 struct object_btf *object_btf_from_bytes(struct arena *arena, const void *bytes, size_t size, int *error);
-/* Unmaps or frees the file; call it before the arena ends, and as often as wanted: any later question attaches the
+/* Unmaps the file; call it before the arena ends, and as often as wanted: any later question attaches the
  * file again. NULL is fine. */
 void object_btf_release(struct object_btf *btf);
 

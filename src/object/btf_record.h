@@ -17,7 +17,7 @@ struct object_btf {
     char *path; /* NULL: bytes of the caller */
     const uint8_t *data;
     size_t size;
-    bool is_mapped;
+    size_t mapped; /* bytes to unmap at release */
     const uint8_t *types;
     const char *strings; /* the last byte is NUL */
     uint32_t types_size, strings_size;
