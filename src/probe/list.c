@@ -1,7 +1,6 @@
 /* -l: which probes there are, in bpftrace's forms. */
 #include "probe/probe_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void probe_list_matched(struct probe_lister *lister, const char *line) {
@@ -46,13 +45,6 @@ void probe_list_fields(struct probe_lister *lister, const struct type *args) {
         probe_list_argument(lister, strbuf_text(&text));
     }
     strbuf_free(&text);
-}
-
-static int compare(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-
-void probe_sort_names(const char **names, uint32_t count) {
-    if (count)
-        qsort(names, count, sizeof *names, compare);
 }
 
 /* What lines must look like: parts left out, at the front or at the end, match everything. */

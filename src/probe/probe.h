@@ -123,8 +123,7 @@ bool probe_is_wildcard(const char *text);
 /* The canonical kind name of a provider spelling ("t", "BEGIN", "Tracepoint"), or NULL. */
 const char *probe_kind_name(const char *provider, size_t length);
 
-/* Turns a RAW_TRACEPOINT target into a PERF_TRACEPOINT (attaching it raw gave ENOENT): the program must be made again.
- */
+/* Turns a RAW_TRACEPOINT target into a PERF_TRACEPOINT (attaching it raw gave ENOENT): its program must be remade. */
 int probe_use_perf(struct probe_context *context, struct probe_target *target, struct probe_error *error);
 
 /* What BPF_PROG_LOAD needs to know for a target. */
@@ -149,8 +148,7 @@ struct probe_failure {
 struct probe_link {
     VEC(int) fast; /* closing ends the program and returns at once */
     VEC(int) slow; /* closing ends the program after some 30 ms (perf tracepoints, uprobes); these waits can overlap */
-    VEC(int)
-    late; /* perf events behind `slow` ones, closed after them: 40 ms each, which the kernel does not overlap */
+    VEC(int) late; /* perf events behind `slow` ones, closed after them: 40 ms each, mostly one after the other */
     uint32_t attached; /* targets that fire */
     VEC(struct probe_failure) failures;
 };
@@ -170,7 +168,8 @@ void probe_leave_all(struct probe_link *const *links, uint32_t count);
 
 /* -l: calls `line` for each probe that matches, in bpftrace's listing form. pattern: NULL for all kinds that can be
  * listed without a target, "t:*open*", "*open*" (any kind), "uprobe:/bin/x:f*". verbose adds the arguments, one a
- * line, indented by 4 spaces. Returns the number of probes or a negative errno. */
+ * line, indented by 4 spaces. Returns the number of probes or a negative errno; when only a part could be read, the
+ * rest is listed and error->message tells what is missing. */
 typedef void (*probe_line_fn)(void *user, const char *line);
 int probe_list(struct probe_context *context, const char *pattern, bool verbose, probe_line_fn line, void *user,
                struct probe_error *error);

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "probe/probe.h"
+#include <errno.h>
 
 enum { PROBE_PARTS_MAX = 4, PROBE_ALIASES_MAX = 3 };
 
@@ -88,6 +89,5 @@ bool probe_list_line(struct probe_lister *lister, const char *line);
 void probe_list_matched(struct probe_lister *lister, const char *line); /* one that is known to match */
 void probe_list_argument(struct probe_lister *lister, const char *declaration);
 void probe_list_fields(struct probe_lister *lister, const struct type *args);
-void probe_sort_names(const char **names, uint32_t count);
 
 #endif

@@ -5,78 +5,96 @@
 #include "object/btf.h"
 #include "probe/context_int.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TYPEDEF_PREFIX "btf_trace_"
 #define KERNEL_MODULE "vmlinux"
 
-struct name_list {
+struct tracepoint {
+    const char *name;
+    uint32_t btf_id; /* 0: no BTF */
+};
+
+struct tracepoint_list {
     struct arena *arena;
     const char *pattern;
-    VEC(const char *) names;
+    VEC(struct tracepoint) items;
 };
 
 static bool collect_typedef(void *user, uint32_t id, const char *name) {
-    struct name_list *list = user;
+    struct tracepoint_list *list = user;
 
-    (void)id;
-    if (str_starts(name, TYPEDEF_PREFIX) && str_glob(list->pattern, name + strlen(TYPEDEF_PREFIX)))
-        vec_push(list->arena, &list->names, arena_strdup(list->arena, name + strlen(TYPEDEF_PREFIX)));
+    if (str_starts(name, TYPEDEF_PREFIX) && str_glob(list->pattern, name + strlen(TYPEDEF_PREFIX))) {
+        struct tracepoint found = {arena_strdup(list->arena, name + strlen(TYPEDEF_PREFIX)), id};
+        vec_push(list->arena, &list->items, found);
+    }
     return true;
 }
 
-/* Names that match, from BTF; without BTF the event names of tracefs, most of which are tracepoints. */
-static int find_names(struct probe_context *context, struct name_list *list, struct probe_error *error) {
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const struct tracepoint *)a)->name, ((const struct tracepoint *)b)->name);
+}
+
+/* Names that match, sorted: from BTF; without BTF the event names of tracefs, most of which are tracepoints. */
+static int find_tracepoints(struct probe_context *context, struct tracepoint_list *list, struct probe_error *error) {
     struct object_btf *btf = probe_btf(context);
-    const struct probe_events *events;
+    const struct probe_events *events = NULL;
+    int result = 0;
 
     list->arena = context->arena;
-    if (btf) {
+    if (btf)
         object_btf_list(btf, OBJECT_BTF_TYPEDEF, collect_typedef, list);
-        return 0;
+    else
+        result = probe_events_read(context, &events, error);
+    for (uint32_t i = 0; result == 0 && events && i < events->count; i++) {
+        struct tracepoint found = {events->data[i].event, 0};
+        if (strcmp(events->data[i].system, "syscalls") != 0 && str_glob(list->pattern, found.name))
+            vec_push(context->arena, &list->items, found);
     }
-    int result = probe_events_read(context, &events, error);
-    for (uint32_t i = 0; result == 0 && i < events->count; i++) {
-        if (strcmp(events->data[i].system, "syscalls") != 0 && str_glob(list->pattern, events->data[i].event))
-            vec_push(context->arena, &list->names, events->data[i].event);
-    }
+    if (list->items.count)
+        qsort(list->items.data, list->items.count, sizeof *list->items.data, compare_names);
     return result;
 }
 
-static bool add_tracepoint(struct probe_context *context, const struct probe_point *point, const char *event,
-                           struct probe_targets *out) {
+/* Types are looked up only for a block that reads `args`: each costs a search. */
+static void add_tracepoint(struct probe_context *context, const struct probe_point *point,
+                           const struct tracepoint *found, struct probe_targets *out) {
     const char *module = point->part_count == 2 ? point->parts[0].text : "*";
     const struct type *args = NULL;
-    uint32_t id = probe_raw_btf_id(context, event, &args);
 
-    if (id ? !str_glob(module, KERNEL_MODULE) : !probe_raw_exists(context, event))
-        return false;
+    if (found->btf_id ? !str_glob(module, KERNEL_MODULE) : !probe_raw_exists(context, found->name))
+        return;
+    if (found->btf_id && point->want_args)
+        probe_raw_btf_id(context, found->name, &args);
     struct probe_target *target = probe_add_target(context, point, out);
-    target->mechanism = id ? PROBE_BTF_TRACEPOINT : PROBE_RAW_TRACEPOINT;
-    target->attach_btf_id = id;
+    target->mechanism = found->btf_id ? PROBE_BTF_TRACEPOINT : PROBE_RAW_TRACEPOINT;
+    target->attach_btf_id = found->btf_id;
     target->args = args;
     target->args_space = SPACE_KERNEL;
-    target->event = event;
-    if (id)
-        target->name = arena_printf(context->arena, "rawtracepoint:" KERNEL_MODULE ":%s", event);
+    target->event = found->name;
+    if (found->btf_id)
+        target->name = arena_printf(context->arena, "rawtracepoint:" KERNEL_MODULE ":%s", found->name);
     else if (point->part_count == 2 && !probe_has_star(module))
-        target->name = arena_printf(context->arena, "rawtracepoint:%s:%s", module, event);
+        target->name = arena_printf(context->arena, "rawtracepoint:%s:%s", module, found->name);
     else
-        target->name = arena_printf(context->arena, "rawtracepoint:%s", event);
-    return true;
+        target->name = arena_printf(context->arena, "rawtracepoint:%s", found->name);
 }
 
 static int no_match(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {
     const struct probe_part *event = &point->parts[point->part_count - 1];
-    struct name_list all = {.pattern = "*"};
+    const char *module = point->part_count == 2 ? point->parts[0].text : NULL;
+    struct tracepoint_list all = {.pattern = "*"};
+    VEC(const char *) names = {0};
     struct probe_error ignored;
 
-    int result = probe_fail_match(context, error, event, "No matches for rawtracepoint %s%s%s.",
-                                  point->part_count == 2 ? point->parts[0].text : "", point->part_count == 2 ? ":" : "",
-                                  event->text);
-    if (find_names(context, &all, &ignored) == 0)
-        error->hint = probe_nearest(context, event->text, all.names.data, all.names.count);
+    int result = probe_fail_match(context, error, event, "No matches for rawtracepoint %s%s%s.", module ? module : "",
+                                  module ? ":" : "", event->text);
+    if (find_tracepoints(context, &all, &ignored) == 0) {
+        for (uint32_t i = 0; i < all.items.count; i++)
+            vec_push(context->arena, &names, all.items.data[i].name);
+        error->hint = probe_nearest(context, event->text, names.data, names.count);
+    }
     if (!error->hint)
         error->hint = "list them with -l 'rawtracepoint:*'";
     return result;
@@ -85,38 +103,37 @@ static int no_match(struct probe_context *context, const struct probe_point *poi
 static int rawtracepoint_expand(struct probe_context *context, const struct probe_point *point,
                                 struct probe_targets *out, struct probe_error *error) {
     const char *event = point->parts[point->part_count - 1].text;
-    struct name_list list = {.pattern = event};
+    struct tracepoint_list list = {.pattern = event};
     uint32_t before = out->items.count;
 
     if (!probe_has_star(event)) {
-        add_tracepoint(context, point, event, out);
+        const struct tracepoint named = {event, probe_raw_btf_id(context, event, NULL)};
+        add_tracepoint(context, point, &named, out);
     } else {
-        int result = find_names(context, &list, error);
+        int result = find_tracepoints(context, &list, error);
         if (result != 0)
             return result;
-        for (uint32_t i = 0; i < list.names.count; i++)
-            add_tracepoint(context, point, list.names.data[i], out);
+        for (uint32_t i = 0; i < list.items.count; i++)
+            add_tracepoint(context, point, &list.items.data[i], out);
     }
     return out->items.count == before ? no_match(context, point, error) : 0;
 }
 
 static int rawtracepoint_list(struct probe_context *context, const struct probe_point *point,
                               struct probe_lister *lister, struct probe_error *error) {
-    struct name_list list = {.pattern = "*"};
-    const char *module = probe_btf(context) ? KERNEL_MODULE ":" : "";
+    struct tracepoint_list list = {.pattern = "*"};
 
     (void)point;
-    int result = find_names(context, &list, error);
-    if (result != 0)
-        return result;
-    probe_sort_names(list.names.data, list.names.count);
-    for (uint32_t i = 0; i < list.names.count; i++) {
+    int result = find_tracepoints(context, &list, error);
+    for (uint32_t i = 0; result == 0 && i < list.items.count; i++) {
+        const struct tracepoint *found = &list.items.data[i];
         const struct type *args = NULL;
-        char *line = arena_printf(context->arena, "rawtracepoint:%s%s", module, list.names.data[i]);
-        if (probe_list_line(lister, line) && lister->verbose && probe_raw_btf_id(context, list.names.data[i], &args))
+        const char *module = found->btf_id ? KERNEL_MODULE ":" : "";
+        char *line = arena_printf(context->arena, "rawtracepoint:%s%s", module, found->name);
+        if (probe_list_line(lister, line) && lister->verbose && probe_raw_btf_id(context, found->name, &args))
             probe_list_fields(lister, args);
     }
-    return 0;
+    return result;
 }
 
 const struct probe_kind probe_kind_rawtracepoint = {
