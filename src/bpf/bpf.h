@@ -76,7 +76,8 @@ struct bpf_program_btf {
 };
 void bpf_make_btf(struct arena *arena, const struct bpf_program *program, const struct source *source,
                   struct bpf_program_btf *out);
-/* Smallest BTF blob with `int` = type 1 and `unsigned long` = type 2, for maps that demand key and value types. */
+/* Smallest BTF blob for maps that demand key and value types: `int` = type 1, `unsigned long` = type 2,
+ * `unsigned long[2]` = type 3. */
 void bpf_make_map_btf(struct arena *arena, void **btf, uint32_t *size);
 
 /* ---- interpreter ------------------------------------------------------------------------------------------- */

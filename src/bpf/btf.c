@@ -156,6 +156,9 @@ void bpf_make_btf(struct arena *arena, const struct bpf_program *program, const 
 
 void bpf_make_map_btf(struct arena *arena, void **btf, uint32_t *size) {
     struct writer w = {{0}, {0}};
+    struct btf_array pair = {.type = TYPE_UNSIGNED_LONG, .index_type = TYPE_INT, .nelems = 2};
     add_base_types(&w);
+    add_type(&w, "", BTF_KIND_ARRAY, 0, 0);
+    strbuf_add(&w.types, &pair, sizeof pair);
     *btf = finish(&w, arena, size);
 }

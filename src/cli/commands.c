@@ -1,0 +1,17 @@
+/* Subcommands: a row here, a file with its run function. Without one, tarsier runs a program (trace.c). */
+#include "cli/cli.h"
+
+const struct cli_command cli_commands[] = {
+    {"info", "what this kernel allows, what it refuses and why", cli_info},
+    {"help", "options, language and examples", cli_help},
+};
+const unsigned cli_command_count = sizeof cli_commands / sizeof *cli_commands;
+
+const struct cli_exit_info cli_exits[] = {
+    {SESSION_OK, "the run ended as it should; exit(N) in a program ends with N"},
+    {SESSION_USER_ERROR, "the program or the command line is wrong"},
+    {SESSION_BUG, "the kernel refused a program that tarsier made: a bug"},
+    {SESSION_OUTPUT_ERROR, "results could not be written (disk full)"},
+    {SESSION_SYSTEM_ERROR, "not permitted, or probes could not be attached"},
+};
+const unsigned cli_exit_count = sizeof cli_exits / sizeof *cli_exits;

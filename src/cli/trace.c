@@ -1,0 +1,117 @@
+/* Running a program: from -e, a file, or standard input. */
+#include "cli/cli.h"
+#include "base/vec.h"
+#include "kernel/proc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SOURCE_LIMIT (1u << 20)
+
+static bool read_program(const struct cli_request *request, struct strbuf *text, struct source *source) {
+    const char *path = request->arguments[0];
+    bool standard_input = strcmp(path, "-") == 0;
+    int error = kernel_read_file(standard_input ? "/dev/stdin" : path, text, SOURCE_LIMIT);
+    if (error < 0) {
+        fprintf(stderr, "ERROR: cannot read the program %s: %s\n", path, strerror(-error));
+        if (error == -ENOENT && strchr(path, '{'))
+            fprintf(stderr, "HINT: a program on the command line needs -e\n");
+        return false;
+    }
+    *source = (struct source){standard_input ? "stdin" : path, strbuf_text(text), (uint32_t)text->length};
+    return true;
+}
+
+/* -c: words as a shell would split them: blanks separate, quotes and backslashes keep. */
+static const char *const *split_words(struct arena *arena, const char *text) {
+    VEC(const char *) words = {0};
+    while (*text) {
+        text += strspn(text, " \t\n");
+        if (!*text)
+            break;
+        char *word = arena_alloc(arena, strlen(text) + 1);
+        size_t length = 0;
+        char quote = 0;
+        for (; *text && (quote || !strchr(" \t\n", *text)); text++) {
+            if (!quote && (*text == '\'' || *text == '"'))
+                quote = *text;
+            else if (quote && *text == quote)
+                quote = 0;
+            else if (*text == '\\' && quote != '\'' && text[1])
+                word[length++] = *++text;
+            else
+                word[length++] = *text;
+        }
+        vec_push(arena, &words, word);
+    }
+    vec_push(arena, &words, NULL);
+    return words.data;
+}
+
+static int open_output(const struct cli_request *request) {
+    if (!request->output)
+        return STDOUT_FILENO;
+    int fd = open(request->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        fprintf(stderr, "ERROR: cannot write to %s: %s\n", request->output, strerror(errno));
+    return fd;
+}
+
+static bool wants_color(void) {
+    const char *choice = getenv("BPFTRACE_COLOR");
+    if (choice && strcmp(choice, "auto") != 0)
+        return strcmp(choice, "always") == 0;
+    return isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+}
+
+static int run(const struct cli_request *request, struct arena *arena, const struct source *source,
+               unsigned first_positional) {
+    int output = open_output(request);
+    if (output < 0)
+        return SESSION_OUTPUT_ERROR;
+    struct session_options options = {
+        .source = *source,
+        .positional = request->arguments + first_positional,
+        .positional_count = request->argument_count - first_positional,
+        .pid = request->pid,
+        .command = request->command ? split_words(arena, request->command) : NULL,
+        .allow_unsafe = request->allow_unsafe,
+        .dry_run = request->dry_run,
+        .quiet = request->quiet,
+        .verbose = request->verbose,
+        .color = wants_color(),
+        .stages = request->stages,
+        .list = request->list,
+        .output_fd = output,
+        .format = request->format,
+        .buffering = request->buffering,
+    };
+    if (options.command && !options.command[0]) {
+        fprintf(stderr, "ERROR: -c wants a command\n");
+        return SESSION_USER_ERROR;
+    }
+    int result = session_run(&options);
+    if (output != STDOUT_FILENO)
+        close(output);
+    return result;
+}
+
+int cli_trace(const struct cli_request *request) {
+    struct strbuf text = {0};
+    struct source source;
+    struct arena *arena = arena_new();
+    int result = SESSION_USER_ERROR;
+    if (request->expression) {
+        source = (struct source){"stdin", request->expression, (uint32_t)strlen(request->expression)};
+        result = run(request, arena, &source, 0);
+    } else if (request->argument_count == 0) {
+        cli_help(request);
+    } else if (read_program(request, &text, &source)) {
+        result = run(request, arena, &source, 1);
+    }
+    strbuf_free(&text);
+    arena_free(arena);
+    return result;
+}
