@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "probe/probe.h"
+
 #include <errno.h>
 
 enum { PROBE_PARTS_MAX = 4, PROBE_ALIASES_MAX = 3 };
