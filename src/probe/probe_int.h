@@ -1,5 +1,4 @@
-/* What the files of this folder share: the vtable of a probe kind, a split attach point, and the helpers around them.
- */
+/* What the files of this folder share: the vtable of a probe kind, a split attach point, and helpers. */
 #ifndef TARSIER_PROBE_PROBE_INT_H
 #define TARSIER_PROBE_PROBE_INT_H
 
