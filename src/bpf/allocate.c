@@ -123,7 +123,7 @@ static uint32_t allowed_registers(const struct allocator *a, const struct bpf_in
 }
 
 static uint32_t choose_free(struct allocator *a, uint32_t v, uint32_t free) {
-    static const uint8_t order[REGISTERS] = {0, 5, 4, 3, 2, 1, 6, 7, 8, 9};
+    static const uint8_t order[REGISTERS] = {5, 4, 3, 2, 1, 0, 6, 7, 8, 9}; /* r0 last: hints ask for it */
     if (a->random_state) {
         uint32_t skip = (uint32_t)(next_random(a->random_state) % (unsigned)__builtin_popcount(free));
         while (skip--)
