@@ -14,7 +14,7 @@
 
 struct allocator {
     struct bpf_function *f;
-    struct arena *arena; /* of this round */
+    struct arena *arena;    /* of this round */
     uint64_t *random_state; /* NULL: orderly */
     struct bpf_interval *intervals;
     uint32_t *by_start; /* virtual registers that have an interval */

@@ -19,7 +19,8 @@
 
 enum bpf_reloc_kind {
     BPF_RELOC_MAP,       /* ld_imm64: src_reg = BPF_PSEUDO_MAP_FD, imm = fd of `map` */
-    BPF_RELOC_MAP_VALUE, /* ld_imm64: src_reg = BPF_PSEUDO_MAP_VALUE, imm = fd of `map`, next imm = offset (already set) */
+    BPF_RELOC_MAP_VALUE, /* ld_imm64: src_reg = BPF_PSEUDO_MAP_VALUE, imm = fd of `map`, next imm = offset (already set)
+                          */
 };
 
 struct bpf_reloc {
@@ -101,16 +102,15 @@ void bpf_machine_set_map(struct bpf_machine *machine, uint32_t map, void *handle
 /* Calls a subprogram of the running program (for bpf_loop and friends). */
 uint64_t bpf_machine_call(struct bpf_machine *machine, uint64_t function, const uint64_t arguments[5]);
 /* True: *result is r0. False: bpf_machine_error() tells why. */
-bool bpf_machine_run(struct bpf_machine *machine, const struct bpf_program *program, void *context,
-                     uint64_t *result);
+bool bpf_machine_run(struct bpf_machine *machine, const struct bpf_program *program, void *context, uint64_t *result);
 const char *bpf_machine_error(const struct bpf_machine *machine);
 uint64_t bpf_machine_steps(const struct bpf_machine *machine);
 /* Helpers that need no kernel: ktime (counts up), pid/uid/comm constants, probe_read (bounded to regions), arrays and
  * hashes with real semantics, ring buffer collected in memory, bpf_loop. Handles come from bpf_machine_map_new. */
 void bpf_machine_set_standard_helpers(struct bpf_machine *machine);
 struct bpf_machine_map;
-struct bpf_machine_map *bpf_machine_map_new(struct bpf_machine *machine, uint32_t map, uint32_t type,
-                                            uint32_t key_size, uint32_t value_size, uint32_t max_entries);
+struct bpf_machine_map *bpf_machine_map_new(struct bpf_machine *machine, uint32_t map, uint32_t type, uint32_t key_size,
+                                            uint32_t value_size, uint32_t max_entries);
 void *bpf_machine_map_lookup(struct bpf_machine_map *map, const void *key);
 /* The next record of a ring buffer that was submitted, in order of reservation; NULL when there is none. */
 const void *bpf_machine_ring_next(struct bpf_machine_map *map, uint32_t *size);

@@ -84,8 +84,8 @@ struct bpf_function {
     bpf_code *blocks; /* in layout order */
     uint32_t block_count;
     VEC(struct bpf_virtual) virtuals;
-    uint32_t spill_count;      /* slots after allocation */
-    uint32_t slot_area;        /* main: bytes for the module's slots */
+    uint32_t spill_count; /* slots after allocation */
+    uint32_t slot_area;   /* main: bytes for the module's slots */
 };
 
 static inline uint32_t bpf_frame_size(const struct bpf_function *f) { return f->slot_area + f->spill_count * 8; }

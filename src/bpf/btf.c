@@ -8,7 +8,7 @@
 /* Ids of the types every blob starts with; functions follow. The first two are promised in bpf.h. */
 enum { TYPE_INT = 1, TYPE_UNSIGNED_LONG, TYPE_LONG, TYPE_POINTER, TYPE_MAIN, TYPE_CALLBACK, TYPE_FUNCTIONS };
 
-#define NAME_LIMIT 63u   /* the kernel's symbol names end there on all versions */
+#define NAME_LIMIT 63u /* the kernel's symbol names end there on all versions */
 #define COLUMN_LIMIT 1023u
 
 struct writer {
@@ -130,8 +130,7 @@ static void add_lines(struct writer *w, struct arena *arena, const struct bpf_pr
                                                           : program->instructions.count;
         bool covered = next < program->lines.count && program->lines.data[next].instruction == start;
         if (!covered)
-            add_line(&l, out, start,
-                     next < program->lines.count ? program->lines.data[next].loc : (struct loc){0, 0});
+            add_line(&l, out, start, next < program->lines.count ? program->lines.data[next].loc : (struct loc){0, 0});
         for (; next < program->lines.count && program->lines.data[next].instruction < end; next++)
             add_line(&l, out, program->lines.data[next].instruction, program->lines.data[next].loc);
     }

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 
 static const char *const alu_symbols[16] = {
-    [BPF_ADD >> 4] = "+=",  [BPF_SUB >> 4] = "-=",  [BPF_MUL >> 4] = "*=",  [BPF_DIV >> 4] = "/=",
-    [BPF_OR >> 4] = "|=",   [BPF_AND >> 4] = "&=",  [BPF_LSH >> 4] = "<<=", [BPF_RSH >> 4] = ">>=",
-    [BPF_MOD >> 4] = "%=",  [BPF_XOR >> 4] = "^=",  [BPF_MOV >> 4] = "=",   [BPF_ARSH >> 4] = "s>>=",
+    [BPF_ADD >> 4] = "+=", [BPF_SUB >> 4] = "-=", [BPF_MUL >> 4] = "*=",  [BPF_DIV >> 4] = "/=",
+    [BPF_OR >> 4] = "|=",  [BPF_AND >> 4] = "&=", [BPF_LSH >> 4] = "<<=", [BPF_RSH >> 4] = ">>=",
+    [BPF_MOD >> 4] = "%=", [BPF_XOR >> 4] = "^=", [BPF_MOV >> 4] = "=",   [BPF_ARSH >> 4] = "s>>=",
 };
 
 static const char *const jump_symbols[16] = {
@@ -16,10 +16,14 @@ static const char *const jump_symbols[16] = {
 
 static const char *size_name(uint8_t code) {
     switch (BPF_SIZE(code)) {
-    case BPF_B: return "u8";
-    case BPF_H: return "u16";
-    case BPF_W: return "u32";
-    default: return "u64";
+    case BPF_B:
+        return "u8";
+    case BPF_H:
+        return "u16";
+    case BPF_W:
+        return "u32";
+    default:
+        return "u64";
     }
 }
 

@@ -286,12 +286,10 @@ static void encode_instruction(struct encoder *e, const struct bpf_machine_instr
         encode_branch(e, i, block);
         break;
     case BPF_M_SPILL:
-        put(e, BPF_STX | BPF_MEM | BPF_DW, BPF_FRAME_POINTER, i->a,
-            bpf_spill_offset(e->f, (uint32_t)i->immediate), 0);
+        put(e, BPF_STX | BPF_MEM | BPF_DW, BPF_FRAME_POINTER, i->a, bpf_spill_offset(e->f, (uint32_t)i->immediate), 0);
         break;
     case BPF_M_FILL:
-        put(e, BPF_LDX | BPF_MEM | BPF_DW, i->d, BPF_FRAME_POINTER,
-            bpf_spill_offset(e->f, (uint32_t)i->immediate), 0);
+        put(e, BPF_LDX | BPF_MEM | BPF_DW, i->d, BPF_FRAME_POINTER, bpf_spill_offset(e->f, (uint32_t)i->immediate), 0);
         break;
     }
 }
@@ -316,7 +314,8 @@ static bool patch_jumps(struct encoder *e, const char **error) {
 bool bpf_encode(struct bpf_function *f, struct arena *arena, struct bpf_program *out, const char **error) {
     struct encoder e = {.f = f, .arena = arena, .out = out};
     e.starts = arena_new_array(f->arena, uint32_t, f->block_count);
-    vec_push(arena, &out->subprograms, ((struct bpf_subprogram){out->instructions.count, arena_strdup(arena, f->ir->name)}));
+    vec_push(arena, &out->subprograms,
+             ((struct bpf_subprogram){out->instructions.count, arena_strdup(arena, f->ir->name)}));
     for (uint32_t block = 0; block < f->block_count; block++) {
         e.starts[block] = out->instructions.count;
         for (uint32_t k = 0; k < f->blocks[block].count; k++)

@@ -74,10 +74,14 @@ static bool check_access(struct bpf_machine *machine, uint32_t pc, uint64_t addr
 
 static unsigned access_size(uint8_t code) {
     switch (BPF_SIZE(code)) {
-    case BPF_B: return 1;
-    case BPF_H: return 2;
-    case BPF_W: return 4;
-    default: return 8;
+    case BPF_B:
+        return 1;
+    case BPF_H:
+        return 2;
+    case BPF_W:
+        return 4;
+    default:
+        return 8;
     }
 }
 
@@ -88,10 +92,14 @@ static uint64_t read_memory(uint64_t address, unsigned size) {
     uint32_t u32;
     uint64_t u64;
     switch (size) {
-    case 1: return memcpy(&u8, from, 1), u8;
-    case 2: return memcpy(&u16, from, 2), u16;
-    case 4: return memcpy(&u32, from, 4), u32;
-    default: return memcpy(&u64, from, 8), u64;
+    case 1:
+        return memcpy(&u8, from, 1), u8;
+    case 2:
+        return memcpy(&u16, from, 2), u16;
+    case 4:
+        return memcpy(&u32, from, 4), u32;
+    default:
+        return memcpy(&u64, from, 8), u64;
     }
 }
 
@@ -101,10 +109,17 @@ static void write_memory(uint64_t address, unsigned size, uint64_t value) {
     uint16_t u16 = (uint16_t)value;
     uint32_t u32 = (uint32_t)value;
     switch (size) {
-    case 1: memcpy(to, &u8, 1); break;
-    case 2: memcpy(to, &u16, 2); break;
-    case 4: memcpy(to, &u32, 4); break;
-    default: memcpy(to, &value, 8);
+    case 1:
+        memcpy(to, &u8, 1);
+        break;
+    case 2:
+        memcpy(to, &u16, 2);
+        break;
+    case 4:
+        memcpy(to, &u32, 4);
+        break;
+    default:
+        memcpy(to, &value, 8);
     }
 }
 
@@ -135,19 +150,45 @@ static bool compute(struct bpf_machine *machine, uint32_t pc, const struct bpf_i
     uint64_t a = wide ? *dst : (uint32_t)*dst;
     b = wide ? b : (uint32_t)b;
     switch (BPF_OP(i->code)) {
-    case BPF_ADD: a += b; break;
-    case BPF_SUB: a -= b; break;
-    case BPF_MUL: a *= b; break;
-    case BPF_DIV: a = divide(a, b, wide, i->off == 1, false); break;
-    case BPF_MOD: a = divide(a, b, wide, i->off == 1, true); break;
-    case BPF_OR: a |= b; break;
-    case BPF_AND: a &= b; break;
-    case BPF_XOR: a ^= b; break;
-    case BPF_LSH: a <<= b & (bits - 1); break;
-    case BPF_RSH: a >>= b & (bits - 1); break;
-    case BPF_ARSH: a = (uint64_t)((int64_t)sign_extend(a, bits) >> (b & (bits - 1))); break;
-    case BPF_NEG: a = 0 - a; break;
-    case BPF_MOV: a = i->off ? sign_extend(b, (unsigned)i->off) : b; break;
+    case BPF_ADD:
+        a += b;
+        break;
+    case BPF_SUB:
+        a -= b;
+        break;
+    case BPF_MUL:
+        a *= b;
+        break;
+    case BPF_DIV:
+        a = divide(a, b, wide, i->off == 1, false);
+        break;
+    case BPF_MOD:
+        a = divide(a, b, wide, i->off == 1, true);
+        break;
+    case BPF_OR:
+        a |= b;
+        break;
+    case BPF_AND:
+        a &= b;
+        break;
+    case BPF_XOR:
+        a ^= b;
+        break;
+    case BPF_LSH:
+        a <<= b & (bits - 1);
+        break;
+    case BPF_RSH:
+        a >>= b & (bits - 1);
+        break;
+    case BPF_ARSH:
+        a = (uint64_t)((int64_t)sign_extend(a, bits) >> (b & (bits - 1)));
+        break;
+    case BPF_NEG:
+        a = 0 - a;
+        break;
+    case BPF_MOV:
+        a = i->off ? sign_extend(b, (unsigned)i->off) : b;
+        break;
     default:
         bpf_machine_fail(machine, "instruction %u: unknown operation 0x%02x", pc, i->code);
         return false;
@@ -174,17 +215,28 @@ static bool compare(uint8_t code, uint64_t a, uint64_t b) {
     a = wide ? a : (uint32_t)a;
     b = wide ? b : (uint32_t)b;
     switch (BPF_OP(code)) {
-    case BPF_JEQ: return a == b;
-    case BPF_JNE: return a != b;
-    case BPF_JGT: return a > b;
-    case BPF_JGE: return a >= b;
-    case BPF_JLT: return a < b;
-    case BPF_JLE: return a <= b;
-    case BPF_JSET: return (a & b) != 0;
-    case BPF_JSGT: return x > y;
-    case BPF_JSGE: return x >= y;
-    case BPF_JSLT: return x < y;
-    default: return x <= y;
+    case BPF_JEQ:
+        return a == b;
+    case BPF_JNE:
+        return a != b;
+    case BPF_JGT:
+        return a > b;
+    case BPF_JGE:
+        return a >= b;
+    case BPF_JLT:
+        return a < b;
+    case BPF_JLE:
+        return a <= b;
+    case BPF_JSET:
+        return (a & b) != 0;
+    case BPF_JSGT:
+        return x > y;
+    case BPF_JSGE:
+        return x >= y;
+    case BPF_JSLT:
+        return x < y;
+    default:
+        return x <= y;
     }
 }
 
@@ -199,15 +251,27 @@ static bool execute_atomic(struct bpf_machine *machine, uint32_t pc, const struc
     bool same = size == 4 ? (uint32_t)r[0] == old : r[0] == old;
     switch (i->imm) {
     case BPF_ADD:
-    case BPF_ADD | BPF_FETCH: next = old + source; break;
+    case BPF_ADD | BPF_FETCH:
+        next = old + source;
+        break;
     case BPF_AND:
-    case BPF_AND | BPF_FETCH: next = old & source; break;
+    case BPF_AND | BPF_FETCH:
+        next = old & source;
+        break;
     case BPF_OR:
-    case BPF_OR | BPF_FETCH: next = old | source; break;
+    case BPF_OR | BPF_FETCH:
+        next = old | source;
+        break;
     case BPF_XOR:
-    case BPF_XOR | BPF_FETCH: next = old ^ source; break;
-    case BPF_XCHG: next = source; break;
-    case BPF_CMPXCHG: next = same ? source : old; break;
+    case BPF_XOR | BPF_FETCH:
+        next = old ^ source;
+        break;
+    case BPF_XCHG:
+        next = source;
+        break;
+    case BPF_CMPXCHG:
+        next = same ? source : old;
+        break;
     default:
         bpf_machine_fail(machine, "instruction %u: unknown atomic 0x%x", pc, i->imm);
         return false;
@@ -287,9 +351,8 @@ static uint32_t execute_jump(struct bpf_machine *machine, uint32_t pc, const str
     if (operation == BPF_JA)
         return (uint32_t)((int64_t)pc + 1 + (BPF_CLASS(i->code) == BPF_JMP32 ? i->imm : i->off));
     if (operation == BPF_CALL) {
-        bool good = i->src_reg == BPF_PSEUDO_CALL
-                        ? execute(machine, (uint32_t)((int64_t)pc + 1 + i->imm), r + 1, &r[0])
-                        : call_helper(machine, pc, i->imm, r);
+        bool good = i->src_reg == BPF_PSEUDO_CALL ? execute(machine, (uint32_t)((int64_t)pc + 1 + i->imm), r + 1, &r[0])
+                                                  : call_helper(machine, pc, i->imm, r);
         return good ? pc + 1 : UINT32_MAX;
     }
     uint64_t b = BPF_SRC(i->code) == BPF_X ? r[i->src_reg] : (uint64_t)(int64_t)i->imm;

@@ -33,12 +33,10 @@ struct bpf_machine_map {
 
 static bool is_array(uint32_t type) { return type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY; }
 
-static bool is_lru(uint32_t type) {
-    return type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-}
+static bool is_lru(uint32_t type) { return type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH; }
 
-struct bpf_machine_map *bpf_machine_map_new(struct bpf_machine *machine, uint32_t map, uint32_t type,
-                                            uint32_t key_size, uint32_t value_size, uint32_t max_entries) {
+struct bpf_machine_map *bpf_machine_map_new(struct bpf_machine *machine, uint32_t map, uint32_t type, uint32_t key_size,
+                                            uint32_t value_size, uint32_t max_entries) {
     struct bpf_machine_map *m = arena_make(machine->arena, struct bpf_machine_map);
     *m = (struct bpf_machine_map){
         .machine = machine, .type = type, .key_size = key_size, .value_size = value_size, .max_entries = max_entries};

@@ -73,7 +73,7 @@ static unsigned written_items(struct bpf_machine_instruction *i, enum bpf_items 
 /* ---- live sets ------------------------------------------------------------------------------------------------ */
 
 struct live_sets {
-    uint32_t words;                     /* per set */
+    uint32_t words;                      /* per set */
     uint64_t *in, *read_first, *written; /* block after block */
 };
 

@@ -10,11 +10,11 @@ struct selector {
     const struct ir_function *ir;
     const uint32_t *slot_offsets;
     bool cpu_v4;
-    bool *needed;        /* by IR value: some instruction reads its register */
-    uint32_t *layout;    /* block -> position */
+    bool *needed;                   /* by IR value: some instruction reads its register */
+    uint32_t *layout;               /* block -> position */
     uint32_t context, index, frame; /* virtual registers of what the function is called with, once asked for */
-    bpf_code group;      /* instructions for the current IR instruction, in order */
-    bpf_code *block;     /* code of the current block, last instruction first */
+    bpf_code group;                 /* instructions for the current IR instruction, in order */
+    bpf_code *block;                /* code of the current block, last instruction first */
     struct loc loc;
 };
 
@@ -61,7 +61,8 @@ static uint32_t entry_register(struct selector *s, uint32_t *field, ir_value val
     return *field;
 }
 
-/* The frame base and the distance of a value from it, if it is a slot's address (or the frame, or either + constant). */
+/* The frame base and the distance of a value from it, if it is a slot's address (or the frame, or either + constant).
+ */
 static bool frame_address(struct selector *s, ir_value value, uint32_t *base, int64_t *offset) {
     const struct ir_instruction *v = at(s, value);
     int64_t number = 0;
@@ -162,11 +163,11 @@ static void second_operand(struct selector *s, ir_value value, struct bpf_machin
 /* ---- arithmetic ---------------------------------------------------------------------------------------------- */
 
 static const uint8_t alu_codes[IR_OP_COUNT] = {
-    [IR_ADD] = BPF_ADD,  [IR_SUB] = BPF_SUB,   [IR_MUL] = BPF_MUL, [IR_UDIV] = BPF_DIV, [IR_UMOD] = BPF_MOD,
-    [IR_SDIV] = BPF_DIV, [IR_SMOD] = BPF_MOD,  [IR_AND] = BPF_AND, [IR_OR] = BPF_OR,    [IR_XOR] = BPF_XOR,
-    [IR_SHL] = BPF_LSH,  [IR_LSHR] = BPF_RSH,  [IR_ASHR] = BPF_ARSH, [IR_EQ] = BPF_JEQ, [IR_NE] = BPF_JNE,
-    [IR_ULT] = BPF_JLT,  [IR_ULE] = BPF_JLE,   [IR_UGT] = BPF_JGT, [IR_UGE] = BPF_JGE,  [IR_SLT] = BPF_JSLT,
-    [IR_SLE] = BPF_JSLE, [IR_SGT] = BPF_JSGT,  [IR_SGE] = BPF_JSGE,
+    [IR_ADD] = BPF_ADD,  [IR_SUB] = BPF_SUB,  [IR_MUL] = BPF_MUL,   [IR_UDIV] = BPF_DIV, [IR_UMOD] = BPF_MOD,
+    [IR_SDIV] = BPF_DIV, [IR_SMOD] = BPF_MOD, [IR_AND] = BPF_AND,   [IR_OR] = BPF_OR,    [IR_XOR] = BPF_XOR,
+    [IR_SHL] = BPF_LSH,  [IR_LSHR] = BPF_RSH, [IR_ASHR] = BPF_ARSH, [IR_EQ] = BPF_JEQ,   [IR_NE] = BPF_JNE,
+    [IR_ULT] = BPF_JLT,  [IR_ULE] = BPF_JLE,  [IR_UGT] = BPF_JGT,   [IR_UGE] = BPF_JGE,  [IR_SLT] = BPF_JSLT,
+    [IR_SLE] = BPF_JSLE, [IR_SGT] = BPF_JSGT, [IR_SGE] = BPF_JSGE,
 };
 
 static void select_binary(struct selector *s, const struct ir_instruction *v, uint32_t d, enum bpf_machine_kind kind,
@@ -305,9 +306,8 @@ static void select_atomic(struct selector *s, const struct ir_instruction *v, ui
         [IR_ATOMIC_XCHG] = BPF_XCHG,
         [IR_ATOMIC_CMPXCHG] = BPF_CMPXCHG,
     };
-    static const uint8_t without_result[IR_OP_COUNT] = {[IR_ATOMIC_FETCH_ADD] = BPF_ADD,
-                                                        [IR_ATOMIC_FETCH_AND] = BPF_AND,
-                                                        [IR_ATOMIC_FETCH_OR] = BPF_OR};
+    static const uint8_t without_result[IR_OP_COUNT] = {
+        [IR_ATOMIC_FETCH_ADD] = BPF_ADD, [IR_ATOMIC_FETCH_AND] = BPF_AND, [IR_ATOMIC_FETCH_OR] = BPF_OR};
     struct bpf_machine_instruction i = {.kind = BPF_M_ATOMIC, .use_b = true, .d = d};
     bool idle = d == BPF_NO_REGISTER;
     if (v->op == IR_ATOMIC_CMPXCHG)

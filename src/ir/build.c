@@ -181,11 +181,9 @@ ir_value ir_load(struct ir_function *f, unsigned width, ir_value base, int32_t o
 
 ir_value ir_load_const(struct ir_function *f, unsigned width, ir_value base, int32_t offset) {
     int64_t immediate = split_address(f, &base, offset);
-    return ir_append_shared(f, &(struct ir_instruction){.op = IR_LOAD_CONST,
-                                                        .width = (uint8_t)width,
-                                                        .a = base,
-                                                        .b = IR_NONE,
-                                                        .immediate = immediate});
+    return ir_append_shared(
+        f, &(struct ir_instruction){
+               .op = IR_LOAD_CONST, .width = (uint8_t)width, .a = base, .b = IR_NONE, .immediate = immediate});
 }
 
 void ir_store(struct ir_function *f, unsigned width, ir_value base, int32_t offset, ir_value value) {
@@ -217,11 +215,8 @@ ir_value ir_call(struct ir_function *f, enum ir_helper helper, unsigned count, c
     /* No rounds: the verifier would never walk the callback, drop its code and then miss it. */
     if (helper == IR_HELPER_loop && ir_is_constant(f, arguments[0], &number) && (uint32_t)number == 0)
         return ir_constant(f, 0);
-    struct ir_instruction call = {.op = IR_CALL,
-                                  .helper = (uint8_t)helper,
-                                  .argument_count = (uint8_t)count,
-                                  .a = IR_NONE,
-                                  .b = IR_NONE};
+    struct ir_instruction call = {
+        .op = IR_CALL, .helper = (uint8_t)helper, .argument_count = (uint8_t)count, .a = IR_NONE, .b = IR_NONE};
     for (unsigned i = 0; i < count; i++)
         call.arguments[i] = arguments[i];
     return info->effect == IR_EFFECT_CONST ? ir_append_shared(f, &call) : ir_append(f, &call);

@@ -112,13 +112,20 @@ static ir_value fold_shift(struct ir_function *f, ir_value *a, ir_value *b, int6
 static int decided_compare(enum ir_op op, uint64_t known, uint64_t number) {
     bool above = number > known; /* no value of `a` reaches the number */
     switch (op) {
-    case IR_EQ: return (number & ~known) ? 0 : -1;
-    case IR_NE: return (number & ~known) ? 1 : -1;
-    case IR_ULT: return number == 0 ? 0 : above ? 1 : -1;
-    case IR_UGE: return number == 0 ? 1 : above ? 0 : -1;
-    case IR_ULE: return above || number >= known ? 1 : -1;
-    case IR_UGT: return above || number >= known ? 0 : -1;
-    default: return -1;
+    case IR_EQ:
+        return (number & ~known) ? 0 : -1;
+    case IR_NE:
+        return (number & ~known) ? 1 : -1;
+    case IR_ULT:
+        return number == 0 ? 0 : above ? 1 : -1;
+    case IR_UGE:
+        return number == 0 ? 1 : above ? 0 : -1;
+    case IR_ULE:
+        return above || number >= known ? 1 : -1;
+    case IR_UGT:
+        return above || number >= known ? 0 : -1;
+    default:
+        return -1;
     }
 }
 
@@ -238,6 +245,5 @@ ir_value ir_byte_swap(struct ir_function *f, ir_value a, unsigned width) {
         return ir_extend(f, a, 1, false);
     if (ir_is_constant(f, a, &number))
         return ir_constant(f, (int64_t)(__builtin_bswap64((uint64_t)number) >> (64 - width * 8)));
-    return ir_append_shared(f,
-                            &(struct ir_instruction){.op = IR_BSWAP, .width = (uint8_t)width, .a = a, .b = IR_NONE});
+    return ir_append_shared(f, &(struct ir_instruction){.op = IR_BSWAP, .width = (uint8_t)width, .a = a, .b = IR_NONE});
 }

@@ -52,8 +52,15 @@ enum ir_helper {
     IR_HELPER_COUNT
 };
 
-enum ir_effect { IR_EFFECT_PURE, IR_EFFECT_CONST, IR_EFFECT_CLOCK, IR_EFFECT_READ, IR_EFFECT_MEMORY, IR_EFFECT_OUTPUT,
-                 IR_EFFECT_CONTROL };
+enum ir_effect {
+    IR_EFFECT_PURE,
+    IR_EFFECT_CONST,
+    IR_EFFECT_CLOCK,
+    IR_EFFECT_READ,
+    IR_EFFECT_MEMORY,
+    IR_EFFECT_OUTPUT,
+    IR_EFFECT_CONTROL
+};
 
 struct ir_helper_info {
     const char *name;
@@ -72,20 +79,20 @@ struct ir_op_info {
 extern const struct ir_op_info ir_ops[IR_OP_COUNT];
 
 struct ir_instruction {
-    uint8_t op;         /* enum ir_op */
-    uint8_t width;      /* loads, stores, atomics, extensions: bytes 1 2 4 8 */
-    uint8_t helper;     /* IR_CALL: enum ir_helper */
+    uint8_t op;     /* enum ir_op */
+    uint8_t width;  /* loads, stores, atomics, extensions: bytes 1 2 4 8 */
+    uint8_t helper; /* IR_CALL: enum ir_helper */
     uint8_t argument_count;
-    uint32_t block;     /* the block it stands in */
-    ir_value a, b;      /* operands; for control: see ops.def */
-    int64_t immediate;  /* constant, offset of a memory access, map or slot index */
+    uint32_t block;        /* the block it stands in */
+    ir_value a, b;         /* operands; for control: see ops.def */
+    int64_t immediate;     /* constant, offset of a memory access, map or slot index */
     ir_value arguments[5]; /* calls; IR_BRANCH uses [0] and [1] as target blocks */
-    struct loc loc;     /* script text this comes from (line_info, verifier messages) */
+    struct loc loc;        /* script text this comes from (line_info, verifier messages) */
 };
 
 struct ir_basic_block {
-    ir_block dominator;           /* immediate dominator, IR_NONE for the entry */
-    VEC(ir_value) instructions;   /* in order; the last one is control once the block is finished */
+    ir_block dominator;         /* immediate dominator, IR_NONE for the entry */
+    VEC(ir_value) instructions; /* in order; the last one is control once the block is finished */
 };
 
 enum ir_function_kind { IR_MAIN, IR_CALLBACK };
@@ -95,11 +102,11 @@ struct ir_function {
     uint32_t index; /* in the module */
     enum ir_function_kind kind;
     const char *name;
-    VEC(struct ir_instruction) values;    /* all instructions, by value id */
-    VEC(struct ir_basic_block) blocks;    /* block 0 is the entry */
-    ir_block current;                     /* where the builder appends */
-    struct loc loc;                       /* stamped on new instructions */
-    struct ir_share *share;               /* internal: table of shareable values */
+    VEC(struct ir_instruction) values; /* all instructions, by value id */
+    VEC(struct ir_basic_block) blocks; /* block 0 is the entry */
+    ir_block current;                  /* where the builder appends */
+    struct loc loc;                    /* stamped on new instructions */
+    struct ir_share *share;            /* internal: table of shareable values */
 };
 
 struct ir_slot_info {
@@ -135,10 +142,10 @@ ir_value ir_unary(struct ir_function *f, enum ir_op op, ir_value a);            
 ir_value ir_extend(struct ir_function *f, ir_value a, unsigned width, bool is_signed);
 ir_value ir_byte_swap(struct ir_function *f, ir_value a, unsigned width);
 ir_value ir_context(struct ir_function *f);
-ir_value ir_callback_index(struct ir_function *f);                      /* callbacks: first argument */
-ir_value ir_frame(struct ir_function *f);                               /* slot area of main, for callbacks */
+ir_value ir_callback_index(struct ir_function *f); /* callbacks: first argument */
+ir_value ir_frame(struct ir_function *f);          /* slot area of main, for callbacks */
 ir_value ir_slot_address(struct ir_function *f, ir_slot slot);
-ir_value ir_map(struct ir_function *f, uint32_t map);                   /* map for a helper argument */
+ir_value ir_map(struct ir_function *f, uint32_t map);                        /* map for a helper argument */
 ir_value ir_map_value(struct ir_function *f, uint32_t map, uint32_t offset); /* address inside an array map's value */
 ir_value ir_function_address(struct ir_function *f, const struct ir_function *callback);
 ir_value ir_add_offset(struct ir_function *f, ir_value pointer, int64_t offset);
@@ -177,10 +184,10 @@ uint32_t ir_count_calls(const struct ir_function *f);
 /* Facts for passes, here and in bpf/. */
 enum ir_effect ir_effect_of(const struct ir_instruction *instruction); /* calls: the helper's */
 bool ir_has_result(const struct ir_instruction *instruction);
-bool ir_is_compare(enum ir_op op);       /* EQ .. SGE */
+bool ir_is_compare(enum ir_op op); /* EQ .. SGE */
 bool ir_is_commutative(enum ir_op op);
-enum ir_op ir_inverted(enum ir_op compare); /* !(a < b) is a >= b */
-enum ir_op ir_swapped(enum ir_op compare);  /* a < b is b > a */
+enum ir_op ir_inverted(enum ir_op compare);               /* !(a < b) is a >= b */
+enum ir_op ir_swapped(enum ir_op compare);                /* a < b is b > a */
 int64_t ir_evaluate(enum ir_op op, int64_t a, int64_t b); /* ADD .. SGE as the machine computes them */
 /* Bits that may be set in the value, by what made it (loads, masks, compares). */
 uint64_t ir_known_bits(const struct ir_function *f, ir_value value);

@@ -75,30 +75,54 @@ static uint64_t modulo_signed(uint64_t a, uint64_t b) {
 int64_t ir_evaluate(enum ir_op op, int64_t left, int64_t right) {
     uint64_t a = (uint64_t)left, b = (uint64_t)right;
     switch (op) {
-    case IR_ADD: return (int64_t)(a + b);
-    case IR_SUB: return (int64_t)(a - b);
-    case IR_MUL: return (int64_t)(a * b);
-    case IR_UDIV: return (int64_t)(b ? a / b : 0);
-    case IR_UMOD: return (int64_t)(b ? a % b : a);
-    case IR_SDIV: return (int64_t)divide_signed(a, b);
-    case IR_SMOD: return (int64_t)modulo_signed(a, b);
-    case IR_AND: return (int64_t)(a & b);
-    case IR_OR: return (int64_t)(a | b);
-    case IR_XOR: return (int64_t)(a ^ b);
-    case IR_SHL: return (int64_t)(a << (b & 63));
-    case IR_LSHR: return (int64_t)(a >> (b & 63));
-    case IR_ASHR: return left >> (b & 63);
-    case IR_EQ: return a == b;
-    case IR_NE: return a != b;
-    case IR_ULT: return a < b;
-    case IR_ULE: return a <= b;
-    case IR_UGT: return a > b;
-    case IR_UGE: return a >= b;
-    case IR_SLT: return left < right;
-    case IR_SLE: return left <= right;
-    case IR_SGT: return left > right;
-    case IR_SGE: return left >= right;
-    default: BUG("ir: %s is not a binary operation", ir_ops[op].name);
+    case IR_ADD:
+        return (int64_t)(a + b);
+    case IR_SUB:
+        return (int64_t)(a - b);
+    case IR_MUL:
+        return (int64_t)(a * b);
+    case IR_UDIV:
+        return (int64_t)(b ? a / b : 0);
+    case IR_UMOD:
+        return (int64_t)(b ? a % b : a);
+    case IR_SDIV:
+        return (int64_t)divide_signed(a, b);
+    case IR_SMOD:
+        return (int64_t)modulo_signed(a, b);
+    case IR_AND:
+        return (int64_t)(a & b);
+    case IR_OR:
+        return (int64_t)(a | b);
+    case IR_XOR:
+        return (int64_t)(a ^ b);
+    case IR_SHL:
+        return (int64_t)(a << (b & 63));
+    case IR_LSHR:
+        return (int64_t)(a >> (b & 63));
+    case IR_ASHR:
+        return left >> (b & 63);
+    case IR_EQ:
+        return a == b;
+    case IR_NE:
+        return a != b;
+    case IR_ULT:
+        return a < b;
+    case IR_ULE:
+        return a <= b;
+    case IR_UGT:
+        return a > b;
+    case IR_UGE:
+        return a >= b;
+    case IR_SLT:
+        return left < right;
+    case IR_SLE:
+        return left <= right;
+    case IR_SGT:
+        return left > right;
+    case IR_SGE:
+        return left >= right;
+    default:
+        BUG("ir: %s is not a binary operation", ir_ops[op].name);
     }
 }
 

@@ -58,19 +58,21 @@ static const char *compile_error(struct fixture *x) {
 static void returns_a_constant(void **state) {
     struct fixture *x = *state;
     ir_return(x->f, number(x->f, 1));
-    expect_code(x, false, "main:\n"
-                          "   0: (b7) r0 = 1\n"
-                          "   1: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (b7) r0 = 1\n"
+                "   1: (95) exit\n");
 }
 
 static void low_half_is_a_32_bit_move(void **state) {
     struct fixture *x = *state;
     ir_value all = ir_call0(x->f, IR_HELPER_get_current_pid_tgid);
     ir_return(x->f, ir_binary(x->f, IR_AND, all, number(x->f, UINT32_MAX)));
-    expect_code(x, false, "main:\n"
-                          "   0: (85) call get_current_pid_tgid#14\n"
-                          "   1: (bc) w0 = w0\n"
-                          "   2: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (85) call get_current_pid_tgid#14\n"
+                "   1: (bc) w0 = w0\n"
+                "   2: (95) exit\n");
 }
 
 static void stores_constants_into_slots_directly(void **state) {
@@ -80,13 +82,14 @@ static void stores_constants_into_slots_directly(void **state) {
     ir_store(x->f, 4, slot, 8, number(x->f, UINT32_MAX));
     ir_store(x->f, 8, slot, 8, number(x->f, INT64_MAX));
     ir_return(x->f, number(x->f, 0));
-    expect_code(x, false, "main:\n"
-                          "   0: (7a) *(u64 *)(r10 -16) = 7\n"
-                          "   1: (62) *(u32 *)(r10 -8) = -1\n"
-                          "   2: (18) r5 = 0x7fffffffffffffff ll\n"
-                          "   4: (7b) *(u64 *)(r10 -8) = r5\n"
-                          "   5: (b7) r0 = 0\n"
-                          "   6: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (7a) *(u64 *)(r10 -16) = 7\n"
+                "   1: (62) *(u32 *)(r10 -8) = -1\n"
+                "   2: (18) r5 = 0x7fffffffffffffff ll\n"
+                "   4: (7b) *(u64 *)(r10 -8) = r5\n"
+                "   5: (b7) r0 = 0\n"
+                "   6: (95) exit\n");
 }
 
 static void null_check_is_a_64_bit_compare_with_0(void **state) {
@@ -101,64 +104,69 @@ static void null_check_is_a_64_bit_compare_with_0(void **state) {
     ir_return(x->f, number(x->f, 1));
     ir_enter(x->f, miss);
     ir_return(x->f, number(x->f, 0));
-    expect_code(x, false, "main:\n"
-                          "   0: (7a) *(u64 *)(r10 -8) = 0\n"
-                          "   1: (bf) r2 = r10\n"
-                          "   2: (18) r1 = map[5]\n"
-                          "   4: (07) r2 += -8\n"
-                          "   5: (85) call map_lookup_elem#1\n"
-                          "   6: (55) if r0 != 0 goto pc+2\n"
-                          "   7: (b7) r0 = 0\n"
-                          "   8: (95) exit\n"
-                          "   9: (b7) r5 = 1\n"
-                          "  10: (db) lock *(u64 *)(r0 +8) += r5\n"
-                          "  11: (b7) r0 = 1\n"
-                          "  12: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (7a) *(u64 *)(r10 -8) = 0\n"
+                "   1: (bf) r2 = r10\n"
+                "   2: (18) r1 = map[5]\n"
+                "   4: (07) r2 += -8\n"
+                "   5: (85) call map_lookup_elem#1\n"
+                "   6: (55) if r0 != 0 goto pc+2\n"
+                "   7: (b7) r0 = 0\n"
+                "   8: (95) exit\n"
+                "   9: (b7) r5 = 1\n"
+                "  10: (db) lock *(u64 *)(r0 +8) += r5\n"
+                "  11: (b7) r0 = 1\n"
+                "  12: (95) exit\n");
 }
 
 static void signed_operations_use_cpu_v4_when_it_is_there(void **state) {
     struct fixture *x = *state;
     ir_value a = ir_call0(x->f, IR_HELPER_ktime_get_ns);
     ir_return(x->f, ir_binary(x->f, IR_SDIV, ir_extend(x->f, a, 4, true), number(x->f, 10)));
-    expect_code(x, true, "main:\n"
-                         "   0: (85) call ktime_get_ns#5\n"
-                         "   1: (bf) r0 = (s32)r0\n"
-                         "   2: (37) r0 s/= 10\n"
-                         "   3: (95) exit\n");
+    expect_code(x, true,
+                "main:\n"
+                "   0: (85) call ktime_get_ns#5\n"
+                "   1: (bf) r0 = (s32)r0\n"
+                "   2: (37) r0 s/= 10\n"
+                "   3: (95) exit\n");
 }
 
 static void sign_extension_without_v4_is_two_shifts(void **state) {
     struct fixture *x = *state;
     ir_return(x->f, ir_extend(x->f, ir_call0(x->f, IR_HELPER_ktime_get_ns), 4, true));
-    expect_code(x, false, "main:\n"
-                          "   0: (85) call ktime_get_ns#5\n"
-                          "   1: (67) r0 <<= 32\n"
-                          "   2: (c7) r0 s>>= 32\n"
-                          "   3: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (85) call ktime_get_ns#5\n"
+                "   1: (67) r0 <<= 32\n"
+                "   2: (c7) r0 s>>= 32\n"
+                "   3: (95) exit\n");
 }
 
 static void dynamic_shift_counts_are_masked(void **state) {
     struct fixture *x = *state;
     ir_value count = ir_load_const(x->f, 8, ir_context(x->f), 0);
     ir_return(x->f, ir_binary(x->f, IR_SHL, number(x->f, 1), count));
-    expect_code(x, false, "main:\n"
-                          "   0: (79) r5 = *(u64 *)(r1 +0)\n"
-                          "   1: (b7) r0 = 1\n"
-                          "   2: (57) r5 &= 63\n"
-                          "   3: (6f) r0 <<= r5\n"
-                          "   4: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (79) r5 = *(u64 *)(r1 +0)\n"
+                "   1: (b7) r0 = 1\n"
+                "   2: (57) r5 &= 63\n"
+                "   3: (6f) r0 <<= r5\n"
+                "   4: (95) exit\n");
 }
 
 static void context_survives_calls_in_a_saved_register(void **state) {
     struct fixture *x = *state;
     ir_value first = ir_call0(x->f, IR_HELPER_ktime_get_ns);
     ir_return(x->f, ir_binary(x->f, IR_ADD, first, ir_load_const(x->f, 8, ir_context(x->f), 16)));
-    expect_code(x, false, "main:\n"
-                          "   0: (bf) r6 = r1\n"
-                          "   1: (85) call ktime_get_ns#5\n"
-                          "   2: (79) r5 = *(u64 *)(r6 +16)\n"
-                          "   3: (0f) r0 += r5\n"
-                          "   4: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (bf) r6 = r1\n"
+                "   1: (85) call ktime_get_ns#5\n"
+                "   2: (79) r5 = *(u64 *)(r6 +16)\n"
+                "   3: (0f) r0 += r5\n"
+                "   4: (95) exit\n");
 }
 
 static void callback_reaches_slots_through_its_frame_argument(void **state) {
@@ -166,28 +174,28 @@ static void callback_reaches_slots_through_its_frame_argument(void **state) {
     struct ir_function *body = ir_function_new(x->module, IR_CALLBACK, "body");
     ir_slot sum = ir_slot_new(x->module, 8, "sum");
     ir_store(x->f, 8, ir_slot_address(x->f, sum), 0, number(x->f, 0));
-    ir_calln(x->f, IR_HELPER_loop, number(x->f, 10), ir_function_address(x->f, body), ir_frame(x->f),
-             number(x->f, 0));
+    ir_calln(x->f, IR_HELPER_loop, number(x->f, 10), ir_function_address(x->f, body), ir_frame(x->f), number(x->f, 0));
     ir_return(x->f, ir_load(x->f, 8, ir_slot_address(x->f, sum), 0));
     ir_value old = ir_load(body, 8, ir_slot_address(body, sum), 0);
     ir_store(body, 8, ir_slot_address(body, sum), 0, ir_binary(body, IR_ADD, old, ir_callback_index(body)));
     ir_return(body, number(body, 0));
-    expect_code(x, false, "main:\n"
-                          "   0: (7a) *(u64 *)(r10 -8) = 0\n"
-                          "   1: (bf) r3 = r10\n"
-                          "   2: (b7) r1 = 10\n"
-                          "   3: (18) r2 = subprog[+6]\n"
-                          "   5: (07) r3 += -8\n"
-                          "   6: (b7) r4 = 0\n"
-                          "   7: (85) call loop#181\n"
-                          "   8: (79) r0 = *(u64 *)(r10 -8)\n"
-                          "   9: (95) exit\n"
-                          "body:\n"
-                          "  10: (79) r5 = *(u64 *)(r2 +0)\n"
-                          "  11: (0f) r5 += r1\n"
-                          "  12: (7b) *(u64 *)(r2 +0) = r5\n"
-                          "  13: (b7) r0 = 0\n"
-                          "  14: (95) exit\n");
+    expect_code(x, false,
+                "main:\n"
+                "   0: (7a) *(u64 *)(r10 -8) = 0\n"
+                "   1: (bf) r3 = r10\n"
+                "   2: (b7) r1 = 10\n"
+                "   3: (18) r2 = subprog[+6]\n"
+                "   5: (07) r3 += -8\n"
+                "   6: (b7) r4 = 0\n"
+                "   7: (85) call loop#181\n"
+                "   8: (79) r0 = *(u64 *)(r10 -8)\n"
+                "   9: (95) exit\n"
+                "body:\n"
+                "  10: (79) r5 = *(u64 *)(r2 +0)\n"
+                "  11: (0f) r5 += r1\n"
+                "  12: (7b) *(u64 *)(r2 +0) = r5\n"
+                "  13: (b7) r0 = 0\n"
+                "  14: (95) exit\n");
 }
 
 static void callback_nobody_uses_is_left_out(void **state) {
@@ -294,9 +302,9 @@ static void call_arguments_may_swap(void **state) {
     ir_return(x->f, ir_load(x->f, 8, slot, 0));
     /* In the callback r1 is the index (0) and r2 the frame; strncmp(frame, index, ..) needs them the other way. */
     ir_store(body, 8, ir_frame(body), 0, number(body, 0x41));
-    ir_value compared = ir_calln(body, IR_HELPER_strncmp, ir_frame(body),
-                                 ir_binary(body, IR_ADD, ir_callback_index(body), number(body, 0)),
-                                 ir_map_value(body, 0, 0));
+    ir_value compared =
+        ir_calln(body, IR_HELPER_strncmp, ir_frame(body),
+                 ir_binary(body, IR_ADD, ir_callback_index(body), number(body, 0)), ir_map_value(body, 0, 0));
     ir_block same = ir_block_new(body, 0), other = ir_block_new(body, 0);
     ir_branch(body, compared, other, same);
     ir_enter(body, same);

@@ -208,8 +208,8 @@ static void string_read_counts_the_nul(void **state) {
 static void loop_ends_when_the_callback_says_so(void **state) {
     struct fixture *x = *state;
     struct ir_function *body = ir_function_new(x->f->module, IR_CALLBACK, "body");
-    ir_return(x->f, ir_calln(x->f, IR_HELPER_loop, number(x->f, 100), ir_function_address(x->f, body),
-                             ir_frame(x->f), number(x->f, 0)));
+    ir_return(x->f, ir_calln(x->f, IR_HELPER_loop, number(x->f, 100), ir_function_address(x->f, body), ir_frame(x->f),
+                             number(x->f, 0)));
     ir_return(body, ir_binary(body, IR_EQ, ir_callback_index(body), number(body, 6)));
     expect_result(x, 7);
 }

@@ -114,8 +114,8 @@ static void thirty_values_across_calls(void **state) {
     ir_value values[30], sum = number(x->f, 0);
     for (unsigned i = 0; i < 30; i++) {
         ir_call0(x->f, IR_HELPER_get_prandom_u32);
-        ir_atomic(x->f, IR_ATOMIC_ADD, 8, ir_map_value(x->f, 0, 0), 16,
-                  ir_call0(x->f, IR_HELPER_get_prandom_u32), IR_NONE);
+        ir_atomic(x->f, IR_ATOMIC_ADD, 8, ir_map_value(x->f, 0, 0), 16, ir_call0(x->f, IR_HELPER_get_prandom_u32),
+                  IR_NONE);
         values[i] = ir_binary(x->f, IR_ADD, ir_load(x->f, 8, ir_map_value(x->f, 0, 0), 0), number(x->f, i));
     }
     for (unsigned i = 0; i < 30; i++)
@@ -135,8 +135,7 @@ static void nested_loops_share_slots(void **state) {
     ir_store(x->f, 8, ir_slot_address(x->f, sum), 0, number(x->f, 0));
     ir_store(x->f, 8, ir_slot_address(x->f, i), 0, number(x->f, 0));
     ir_store(x->f, 8, ir_slot_address(x->f, context), 0, ir_context(x->f));
-    ir_calln(x->f, IR_HELPER_loop, number(x->f, 10), ir_function_address(x->f, outer), ir_frame(x->f),
-             number(x->f, 0));
+    ir_calln(x->f, IR_HELPER_loop, number(x->f, 10), ir_function_address(x->f, outer), ir_frame(x->f), number(x->f, 0));
     ir_return(x->f, ir_load(x->f, 8, ir_slot_address(x->f, sum), 0));
     ir_store(outer, 8, ir_slot_address(outer, i), 0, ir_callback_index(outer));
     ir_calln(outer, IR_HELPER_loop, number(outer, 3), ir_function_address(outer, inner), ir_frame(outer),

@@ -55,9 +55,31 @@ static uint64_t pick(uint64_t below) {
 }
 
 static uint64_t interesting_number(void) {
-    static const uint64_t numbers[] = {0, 1, 2, 3, 7, 8, 10, 63, 64, 255, 256, 1000, 65535, 65536, INT32_MAX,
-                                       0x80000000ull, UINT32_MAX, 0x100000000ull, INT64_MAX, 1ull << 63, UINT64_MAX,
-                                       UINT64_MAX - 1, (uint64_t)INT32_MIN, 0xffffffff00000000ull, 0x123456789abcdefull};
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       2,
+                                       3,
+                                       7,
+                                       8,
+                                       10,
+                                       63,
+                                       64,
+                                       255,
+                                       256,
+                                       1000,
+                                       65535,
+                                       65536,
+                                       INT32_MAX,
+                                       0x80000000ull,
+                                       UINT32_MAX,
+                                       0x100000000ull,
+                                       INT64_MAX,
+                                       1ull << 63,
+                                       UINT64_MAX,
+                                       UINT64_MAX - 1,
+                                       (uint64_t)INT32_MIN,
+                                       0xffffffff00000000ull,
+                                       0x123456789abcdefull};
     uint64_t high = pick(1ull << 32), number = numbers[pick(sizeof numbers / sizeof *numbers)];
     return pick(4) ? number : high << 32 ^ pick(1ull << 40);
 }
@@ -107,38 +129,65 @@ static uint64_t evaluate_binary(enum ir_op op, uint64_t a, uint64_t b) {
     int64_t x = (int64_t)a, y = (int64_t)b;
     bool overflow = x == INT64_MIN && y == -1;
     switch (op) {
-    case IR_ADD: return a + b;
-    case IR_SUB: return a - b;
-    case IR_MUL: return a * b;
-    case IR_UDIV: return b == 0 ? 0 : a / b;
-    case IR_UMOD: return b == 0 ? a : a % b;
-    case IR_SDIV: return b == 0 ? 0 : overflow ? a : (uint64_t)(x / y);
-    case IR_SMOD: return b == 0 ? a : overflow ? 0 : (uint64_t)(x % y);
-    case IR_AND: return a & b;
-    case IR_OR: return a | b;
-    case IR_XOR: return a ^ b;
-    case IR_SHL: return a << (b % 64);
-    case IR_LSHR: return a >> (b % 64);
-    case IR_ASHR: return (uint64_t)(x >> (b % 64));
-    case IR_EQ: return a == b;
-    case IR_NE: return a != b;
-    case IR_ULT: return a < b;
-    case IR_ULE: return a <= b;
-    case IR_UGT: return a > b;
-    case IR_UGE: return a >= b;
-    case IR_SLT: return x < y;
-    case IR_SLE: return x <= y;
-    case IR_SGT: return x > y;
-    default: return x >= y;
+    case IR_ADD:
+        return a + b;
+    case IR_SUB:
+        return a - b;
+    case IR_MUL:
+        return a * b;
+    case IR_UDIV:
+        return b == 0 ? 0 : a / b;
+    case IR_UMOD:
+        return b == 0 ? a : a % b;
+    case IR_SDIV:
+        return b == 0 ? 0 : overflow ? a : (uint64_t)(x / y);
+    case IR_SMOD:
+        return b == 0 ? a : overflow ? 0 : (uint64_t)(x % y);
+    case IR_AND:
+        return a & b;
+    case IR_OR:
+        return a | b;
+    case IR_XOR:
+        return a ^ b;
+    case IR_SHL:
+        return a << (b % 64);
+    case IR_LSHR:
+        return a >> (b % 64);
+    case IR_ASHR:
+        return (uint64_t)(x >> (b % 64));
+    case IR_EQ:
+        return a == b;
+    case IR_NE:
+        return a != b;
+    case IR_ULT:
+        return a < b;
+    case IR_ULE:
+        return a <= b;
+    case IR_UGT:
+        return a > b;
+    case IR_UGE:
+        return a >= b;
+    case IR_SLT:
+        return x < y;
+    case IR_SLE:
+        return x <= y;
+    case IR_SGT:
+        return x > y;
+    default:
+        return x >= y;
     }
 }
 
 static uint64_t evaluate_extend(uint64_t a, unsigned width, bool is_signed) {
     switch (width) {
-    case 1: return is_signed ? (uint64_t)(int8_t)a : (uint8_t)a;
-    case 2: return is_signed ? (uint64_t)(int16_t)a : (uint16_t)a;
-    case 4: return is_signed ? (uint64_t)(int32_t)a : (uint32_t)a;
-    default: return a;
+    case 1:
+        return is_signed ? (uint64_t)(int8_t)a : (uint8_t)a;
+    case 2:
+        return is_signed ? (uint64_t)(int16_t)a : (uint16_t)a;
+    case 4:
+        return is_signed ? (uint64_t)(int32_t)a : (uint32_t)a;
+    default:
+        return a;
     }
 }
 
@@ -151,24 +200,34 @@ static uint64_t evaluate_swap(uint64_t a, unsigned width) {
 
 static uint64_t evaluate(const struct node *n, struct state *s) {
     switch (n->kind) {
-    case NUMBER: return n->number;
-    case INPUT: return evaluate_extend(s->inputs[n->index], n->width, false);
-    case VARIABLE: return evaluate_extend(s->variables[n->index], n->width, false);
-    case COUNTER: return s->counters[n->index];
-    default: break;
+    case NUMBER:
+        return n->number;
+    case INPUT:
+        return evaluate_extend(s->inputs[n->index], n->width, false);
+    case VARIABLE:
+        return evaluate_extend(s->variables[n->index], n->width, false);
+    case COUNTER:
+        return s->counters[n->index];
+    default:
+        break;
     }
     if (n->kind == CHOOSE)
         return evaluate(n->a, s) ? evaluate(n->b, s) : evaluate(n->c, s);
     uint64_t a = evaluate(n->a, s), old = s->counters[n->index];
     switch (n->kind) {
-    case UNARY: return n->op == IR_NEG ? 0 - a : ~a;
-    case EXTEND: return evaluate_extend(a, n->width, n->is_signed);
-    case SWAP: return evaluate_swap(a, n->width);
-    case AFTER_CALL: return a;
+    case UNARY:
+        return n->op == IR_NEG ? 0 - a : ~a;
+    case EXTEND:
+        return evaluate_extend(a, n->width, n->is_signed);
+    case SWAP:
+        return evaluate_swap(a, n->width);
+    case AFTER_CALL:
+        return a;
     case FETCH:
         s->counters[n->index] = n->is_signed ? old + a : a;
         return old;
-    default: break;
+    default:
+        break;
     }
     uint64_t b = evaluate(n->b, s);
     if (n->kind == BINARY)
@@ -221,26 +280,36 @@ static ir_value build_choose(struct builder *b, struct ir_function *f, const str
 
 static ir_value build(struct builder *b, struct ir_function *f, const struct node *n) {
     switch (n->kind) {
-    case NUMBER: return ir_constant(f, (int64_t)n->number);
-    case INPUT: return ir_load_const(f, n->width, ir_map_value(f, 0, 0), (int32_t)(8 * n->index));
-    case VARIABLE: return ir_load(f, n->width, ir_slot_address(f, b->variables[n->index]), 0);
-    case COUNTER: return ir_load(f, 8, ir_map_value(f, 0, 0), COUNTER_OFFSET((int32_t)n->index));
-    case CHOOSE: return build_choose(b, f, n);
-    default: break;
+    case NUMBER:
+        return ir_constant(f, (int64_t)n->number);
+    case INPUT:
+        return ir_load_const(f, n->width, ir_map_value(f, 0, 0), (int32_t)(8 * n->index));
+    case VARIABLE:
+        return ir_load(f, n->width, ir_slot_address(f, b->variables[n->index]), 0);
+    case COUNTER:
+        return ir_load(f, 8, ir_map_value(f, 0, 0), COUNTER_OFFSET((int32_t)n->index));
+    case CHOOSE:
+        return build_choose(b, f, n);
+    default:
+        break;
     }
     ir_value a = build(b, f, n->a);
     /* The block may have changed; a value of an earlier block that dominates this one stays usable. */
     switch (n->kind) {
-    case UNARY: return ir_unary(f, n->op, a);
-    case EXTEND: return ir_extend(f, a, n->width, n->is_signed);
-    case SWAP: return ir_byte_swap(f, a, n->width);
+    case UNARY:
+        return ir_unary(f, n->op, a);
+    case EXTEND:
+        return ir_extend(f, a, n->width, n->is_signed);
+    case SWAP:
+        return ir_byte_swap(f, a, n->width);
     case AFTER_CALL:
         ir_store(f, 8, ir_slot_address(f, b->idle), 0, ir_call0(f, IR_HELPER_get_prandom_u32));
         return a;
     case FETCH:
         return ir_atomic(f, n->is_signed ? IR_ATOMIC_FETCH_ADD : IR_ATOMIC_XCHG, 8,
                          ir_map_value(f, 0, COUNTER_OFFSET(n->index)), 0, a, IR_NONE);
-    default: break;
+    default:
+        break;
     }
     ir_value second = build(b, f, n->b);
     if (n->kind == BINARY)
@@ -269,8 +338,7 @@ static void build_loop(struct builder *b, struct ir_function *f, const struct st
     struct ir_function *body = ir_function_new(b->module, IR_CALLBACK, "body");
     build_statements(b, body, s->yes);
     ir_return(body, ir_constant(body, 0));
-    ir_calln(f, IR_HELPER_loop, ir_constant(f, s->count), ir_function_address(f, body), ir_frame(f),
-             ir_constant(f, 0));
+    ir_calln(f, IR_HELPER_loop, ir_constant(f, s->count), ir_function_address(f, body), ir_frame(f), ir_constant(f, 0));
 }
 
 static void build_statements(struct builder *b, struct ir_function *f, const struct statement *s) {

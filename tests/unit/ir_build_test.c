@@ -222,8 +222,10 @@ static void constant_branch_is_a_jump(void **state) {
 static void loop_without_rounds_is_no_call(void **state) {
     struct fixture *x = *state;
     struct ir_function *body = ir_function_new(x->module, IR_CALLBACK, "body");
-    expect_constant(x->f, ir_calln(x->f, IR_HELPER_loop, number(x->f, 0), ir_function_address(x->f, body),
-                                   ir_frame(x->f), number(x->f, 0)), 0);
+    expect_constant(x->f,
+                    ir_calln(x->f, IR_HELPER_loop, number(x->f, 0), ir_function_address(x->f, body), ir_frame(x->f),
+                             number(x->f, 0)),
+                    0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
