@@ -3,8 +3,8 @@
 
 #include "object/elf.h"
 
-__attribute__((noinline, used)) int probe_test_function(int x) { return x + 41; }
-__attribute__((noinline, used)) int probe_test_other(int x) { return x * 3 + 7; }
+__attribute__((noinline, used, retain)) int probe_test_function(int x) { return x + 41; }
+__attribute__((noinline, used, retain)) int probe_test_other(int x) { return x * 3 + 7; }
 int probe_test_alias(int x) __attribute__((alias("probe_test_function")));
 
 static const char *self_path(void) {
