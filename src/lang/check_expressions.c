@@ -120,6 +120,27 @@ static const char *nearest_variable(struct check *c, const char *name) {
     return check_nearest_name(name, names.data, names.count);
 }
 
+static const struct lang_variable *gone_variable(const struct check *c, const char *name) {
+    for (uint32_t i = 0; i < c->gone.count; i++)
+        if (strcmp(c->gone.data[i]->name, name) == 0)
+            return c->gone.data[i];
+    return NULL;
+}
+
+static void report_undefined_variable(struct check *c, const struct node *node) {
+    const struct lang_variable *gone = gone_variable(c, node->text);
+    const char *nearest = nearest_variable(c, node->text);
+
+    check_error(c, "undefined-variable", node->loc, "Undefined or undeclared variable: %s", node->text);
+    if (gone)
+        check_hint(c, "the %s of line %u ended with its block: write 'let %s;' in front of that block", node->text,
+                   check_line(c, gone->declared), node->text);
+    else if (nearest)
+        check_hint(c, "did you mean '%s'?", nearest);
+    else
+        check_hint(c, "assign it first; a map shares a value between probes");
+}
+
 static void check_variable(struct check *c, struct node *node) {
     node->variable = check_find_variable(c, node->text);
     if (node->variable) {
@@ -128,16 +149,8 @@ static void check_variable(struct check *c, struct node *node) {
             node->type = type_int(64, true);
         return;
     }
-    if (!c->report)
-        return;
-    check_error(c, "undefined-variable", node->loc, "Undefined or undeclared variable: %s", node->text);
-    const char *nearest = nearest_variable(c, node->text);
-    if (nearest)
-        check_hint(c, "did you mean '%s'?", nearest);
-    else
-        check_hint(c, "variables live in the block that assigns them first: write 'let %s;' in front, or use a map to "
-                      "share a value between probes",
-                   node->text);
+    if (c->report)
+        report_undefined_variable(c, node);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------ */

@@ -44,6 +44,7 @@ struct check {
     struct hash declared; /* declaring node -> struct lang_variable *, kept between the walks of a unit */
     struct hash unknown_names; /* asking the kernel's types for a name costs a walk through all of them */
     struct scope *scope;
+    VEC(struct lang_variable *) gone; /* variables of blocks that have ended, for hints */
     unsigned loop_depth;     /* loops around, unrolled ones too: where break has a meaning */
     unsigned callback_depth; /* loops that the kernel calls back */
     const struct node *aggregate; /* the call that may be an aggregate: it is assigned to a map */

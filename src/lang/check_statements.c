@@ -224,6 +224,8 @@ static void check_block(struct check *c, struct node *block) {
         }
     }
     block->type = type_void();
+    for (uint32_t i = 0; i < scope.variables.count && c->report; i++)
+        vec_push(c->arena, &c->gone, scope.variables.data[i]);
     c->scope = scope.parent;
 }
 
@@ -362,6 +364,7 @@ void check_probe(struct check *c, struct node *probe) {
     struct node *predicate = node_probe_predicate(probe);
 
     c->scope = NULL;
+    c->gone.count = 0;
     c->loop_depth = c->callback_depth = 0;
     if (predicate)
         check_condition(c, predicate);
