@@ -29,6 +29,8 @@ int kernel_map_delete(int fd, const void *key);
 int kernel_map_lookup_and_delete(int fd, const void *key, void *value);
 int kernel_map_next_key(int fd, const void *key, void *next); /* key NULL: the first; -ENOENT after the last */
 
+/* Sets *count entries; *count becomes how many were set. Not all kinds of maps can (-EINVAL, -ENOTSUPP 524). */
+int kernel_map_update_batch(int fd, const void *keys, const void *values, uint32_t *count);
 /* The next up to *count entries into keys and values. `cursor` (as large as a key, at least 8 bytes) carries the place;
  * start with *started = false. 0: *count entries, more may follow; 1: *count entries, the end; -ENOSPC: a hash bucket
  * holds more than *count entries, come again with larger arrays; -EINVAL/-ENOTSUPP(524): this kind of map can not. */

@@ -50,6 +50,17 @@ int kernel_map_next_key(int fd, const void *key, void *next) {
     return element_command(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
 }
 
+int kernel_map_update_batch(int fd, const void *keys, const void *values, uint32_t *count) {
+    union bpf_attr attributes = {0};
+    attributes.batch.map_fd = (uint32_t)fd;
+    attributes.batch.keys = kernel_address(keys);
+    attributes.batch.values = kernel_address(values);
+    attributes.batch.count = *count;
+    int result = kernel_bpf(BPF_MAP_UPDATE_BATCH, &attributes, kernel_attr_size(batch.flags));
+    *count = attributes.batch.count;
+    return result;
+}
+
 int kernel_map_lookup_batch(int fd, void *cursor, bool *started, void *keys, void *values, uint32_t *count) {
     uint32_t room = *count;
     for (int attempt = 0;; attempt++) {

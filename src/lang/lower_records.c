@@ -96,7 +96,7 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
         if (scalars[i] != IR_NONE)
             lower_store(l, to, field->type, scalars[i]);
         else
-            lower_into(l, values[i], field->type, to, false);
+            lower_into(l, values[i], field->type, to, action->kind == LANG_ACTION_PRINT_ELEMENT); /* keys are clean */
     }
     submit(l, row, record, stamp, action->size);
     ir_jump(f, done);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int session_system_error(const char *what, int error) {
@@ -171,6 +172,8 @@ void session_close(struct session *s) {
             close(s->maps[i].inner);
     }
     kernel_rings_close(s->rings);
+    if (s->setter > 0)
+        waitpid(s->setter, NULL, WNOHANG);
     symbol_cache_close(s->symbols);
     probe_context_free(&s->probes);
     strbuf_free(&s->text);

@@ -32,6 +32,60 @@ static int create(struct session *s, const struct lang_map_plan *plan, uint32_t 
 
 static int set_entry(int outer, uint32_t index, int inner) { return kernel_map_update(outer, &index, &inner, BPF_ANY); }
 
+/* Setting an entry of an array of maps takes effect at once, but the call returns only after an RCU grace period (12 ms
+ * here, for each entry), in case a program still uses what was there before. At the start nothing was there: a child
+ * makes the calls and does the waiting, and we go on when all entries are visible. It holds maps only, no links. */
+static void set_in_child(const struct session_entries *entries) {
+    for (uint32_t i = 0; i < entries->count;) {
+        uint32_t keys[64], values[64], count = 0;
+        int outer = entries->data[i].outer;
+        while (count < 64 && i < entries->count && entries->data[i].outer == outer) {
+            keys[count] = entries->data[i].index;
+            values[count++] = (uint32_t)entries->data[i++].inner;
+        }
+        kernel_map_update_batch(outer, keys, values, &count);
+    }
+    _exit(0);
+}
+
+static bool all_visible(const struct session_entries *entries) {
+    for (uint32_t i = entries->count; i-- > 0;) {
+        uint32_t id = 0;
+        if (kernel_map_lookup(entries->data[i].outer, &entries->data[i].index, &id) < 0)
+            return false;
+    }
+    return true;
+}
+
+static int set_entries(struct session *s) {
+    const struct session_entries *entries = &s->entries;
+    if (entries->count == 0)
+        return 0;
+    pid_t child = fork();
+    if (child < 0)
+        return -errno;
+    if (child == 0)
+        set_in_child(entries);
+    s->setter = child;
+    for (int round = 0; round < 1000 && !all_visible(entries); round++)
+        usleep(round < 100 ? 20 : 1000);
+    for (uint32_t i = 0; i < entries->count; i++) { /* whatever the child could not do */
+        uint32_t id = 0;
+        const struct session_entry *entry = &entries->data[i];
+        int error = 0;
+        if (kernel_map_lookup(entry->outer, &entry->index, &id) < 0)
+            error = set_entry(entry->outer, entry->index, entry->inner);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+static void add_entry(struct session *s, int outer, uint32_t index, int inner) {
+    struct session_entry entry = {outer, index, inner};
+    vec_push(s->arena, &s->entries, entry);
+}
+
 static int create_constants(struct session *s, const struct lang_map_plan *plan, struct session_map *map) {
     uint32_t size = LANG_CONSTANTS_ZERO + ((s->plan->constants.count + 7) & ~7u), zero = 0;
     map->fd = create(s, plan, size, -1);
@@ -66,14 +120,11 @@ static int create_rings(struct session *s, const struct lang_map_plan *plan, str
             return fds[cpu];
         if (cpu == 0 && (map->fd = create(s, plan, 4, fds[0])) < 0)
             return map->fd;
-        int error = set_entry(map->fd, cpu, fds[cpu]);
-        if (error < 0)
-            return error;
+        add_entry(s, map->fd, cpu, fds[cpu]);
     }
     int error = 0;
     s->rings = kernel_rings_open(s->arena, fds, count, s->ring_size, &error);
-    for (uint32_t cpu = 0; cpu < count; cpu++)
-        close(fds[cpu]);
+    s->ring_fds = fds;
     return s->rings ? 0 : error;
 }
 
@@ -93,7 +144,9 @@ static int create_script_map(struct session *s, const struct lang_map_plan *plan
     }
     map->inner = fd;
     map->fd = create(s, plan, 4, fd);
-    return map->fd < 0 ? map->fd : set_entry(map->fd, 0, fd);
+    if (map->fd >= 0)
+        add_entry(s, map->fd, 0, fd);
+    return map->fd < 0 ? map->fd : 0;
 }
 
 static int create_map(struct session *s, const struct lang_map_plan *plan, struct session_map *map) {
@@ -127,7 +180,10 @@ int session_create_maps(struct session *s) {
             return session_system_error(what, error);
         }
     }
-    return SESSION_OK;
+    int error = set_entries(s);
+    for (uint32_t cpu = 0; s->ring_fds && cpu < s->cpus.count_possible; cpu++)
+        close(s->ring_fds[cpu]);
+    return error < 0 ? session_system_error("putting maps into arrays of maps", error) : SESSION_OK;
 }
 
 /* Updating an array of maps returns only when no program that might use the old one is running any more. */

@@ -25,13 +25,26 @@ static void ask_kernel(struct session *s) {
     s->env.has_cookie = true;
 }
 
-/* The rings of all CPUs together stay within this budget: they are mapped twice. */
-#define RING_BUDGET (4u << 20)
-#define RING_LEAST (64u << 10)
+/* The rings of all CPUs together stay within a budget (they are mapped twice and count as memory of the process); a
+ * script that only prints maps or exits needs little. */
+#define RING_BUDGET (1u << 20)
+#define RING_BUDGET_CONTROL (64u << 10)
+#define RING_LEAST (16u << 10)
 
-static uint32_t ring_size(uint32_t cpus) {
-    uint32_t size = RING_BUDGET;
-    while (size > RING_LEAST && size * (uint64_t)cpus > RING_BUDGET)
+static bool sends_data(const struct node *node) {
+    if (node->kind == NODE_CALL && node->function &&
+        (node->function->id == LANG_FUNCTION_printf || node->function->id == LANG_FUNCTION_print))
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (sends_data(child))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t ring_size(const struct node *tree, uint32_t cpus) {
+    uint32_t budget = sends_data(tree) ? RING_BUDGET : RING_BUDGET_CONTROL, size = budget;
+    while (size > RING_LEAST && size * (uint64_t)cpus > budget)
         size /= 2;
     return size;
 }
@@ -73,7 +86,7 @@ int session_compile(struct session *s) {
     ask_kernel(s);
     lang_plan_maps(s->program, &s->env);
     s->plan = s->program->plan;
-    s->ring_size = ring_size(s->cpus.count_possible);
+    s->ring_size = ring_size(s->program->tree, s->cpus.count_possible);
     s->plan->ring_wake_bytes = s->ring_size / 4;
     for (uint32_t i = 0; i < s->units.count && result == SESSION_OK; i++)
         result = lower_unit(s, s->units.data[i]);

@@ -32,6 +32,17 @@ struct session_map {
     bool emptied; /* a print has swapped generations for the clear that follows */
 };
 
+/* An entry of an array of maps that is to be set before programs run. */
+struct session_entry {
+    int outer;
+    uint32_t index;
+    int inner;
+};
+struct session_entries {
+    struct session_entry *data;
+    uint32_t count, capacity;
+};
+
 struct session {
     const struct session_options *options;
     struct arena *arena;
@@ -48,6 +59,9 @@ struct session {
     struct session_map *maps; /* one for each of plan->maps */
     uint8_t *globals;         /* mapped; NULL while there are no maps */
     int map_btf_fd;
+    struct session_entries entries;
+    pid_t setter; /* child that sets them, to be reaped */
+    int *ring_fds;
     uint32_t ring_size;
     struct kernel_rings *rings;
 
