@@ -118,8 +118,8 @@ static void mark_cleared_at_end(const struct node *probe) {
     }
 }
 
-bool lang_check(struct lang_program *program, const struct lang_unit *units, uint32_t count,
-                const struct lang_env *env, struct diag_list *diags) {
+bool lang_check(struct lang_program *program, const struct lang_unit *units, uint32_t count, const struct lang_env *env,
+                struct diag_list *diags) {
     struct check c;
     uint32_t errors = diags->error_count;
 

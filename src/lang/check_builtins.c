@@ -80,8 +80,9 @@ static const struct type *args_type(struct check *c, const struct node *node) {
     else if (c->target->context == LANG_CONTEXT_URETPROBE)
         check_hint(c, "what the function returns is retval; keep arguments in a map from a uprobe");
     else
-        check_hint(c, "args can be used with tracepoint and rawtracepoint probes, and with uprobe probes of functions that "
-                      "have debug information");
+        check_hint(
+            c, "args can be used with tracepoint and rawtracepoint probes, and with uprobe probes of functions that "
+               "have debug information");
     return NULL;
 }
 

@@ -114,8 +114,9 @@ static void check_call_print(struct check *c, struct node *node) {
     }
     check_value(c, value);
     if (value->next) {
-        check_error(c, "print-options", value->next->loc, "Single-value (i.e. indexed) map prints cannot be followed by "
-                                                          "top or divisor");
+        check_error(c, "print-options", value->next->loc,
+                    "Single-value (i.e. indexed) map prints cannot be followed by "
+                    "top or divisor");
         check_hint(c, "these are for whole maps: print(@map, top, divisor)");
     }
 }
@@ -238,8 +239,9 @@ static void check_call_str(struct check *c, struct node *node) {
         if (source->type->size < capacity)
             node->type = source->type;
     } else if (!is_address(source->type)) {
-        check_error(c, "str-argument", source->loc, "str() expects an integer or a pointer type as first argument ('%s' "
-                                                    "provided)",
+        check_error(c, "str-argument", source->loc,
+                    "str() expects an integer or a pointer type as first argument ('%s' "
+                    "provided)",
                     check_type_text(c, source->type));
         check_hint(c, "its argument is the address of a text");
     }
@@ -278,8 +280,8 @@ static void check_space(struct check *c, struct node *node, enum type_space spac
     if (!check_address_argument(c, node->child, node->text))
         return;
     const struct type *type = node->child->type;
-    node->type = type->kind == TYPE_POINTER ? check_with_space(c, type, space)
-                                            : type_pointer(c->arena, type_void(), space);
+    node->type =
+        type->kind == TYPE_POINTER ? check_with_space(c, type, space) : type_pointer(c->arena, type_void(), space);
 }
 
 static void check_call_kptr(struct check *c, struct node *node) { check_space(c, node, SPACE_KERNEL); }
@@ -325,7 +327,8 @@ static void check_stack(struct check *c, struct node *node, enum type_kind kind)
         }
         depth_node = depth_node->next;
     } else if (depth_node && depth_node->next) {
-        check_error(c, "stack-mode", depth_node->loc, "%s() expects a stack mode as first of two arguments", node->text);
+        check_error(c, "stack-mode", depth_node->loc, "%s() expects a stack mode as first of two arguments",
+                    node->text);
         check_hint(c, "write %s(perf, 10)", node->text);
         return;
     }

@@ -81,8 +81,7 @@ static void check_integer_literal(struct check *c, struct node *node) {
     }
     /* An enumerator's name that became a number in an earlier walk keeps its type. */
     bool is_enumerator = node->type && node->type->kind == TYPE_ENUM;
-    set_constant(node, node->number,
-                 is_enumerator ? node->type : check_literal_type(node->number, node->is_unsigned));
+    set_constant(node, node->number, is_enumerator ? node->type : check_literal_type(node->number, node->is_unsigned));
 }
 
 static void check_string_literal(struct check *c, struct node *node) {

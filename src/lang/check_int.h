@@ -9,8 +9,8 @@
  *   stage 2   (assume_integers) what is left is taken for a number: `@x++`, `@x = @x + 1`, `let $x;`
  *   report    the same walk with messages
  *
- * Rewrites in place ($1 -> literal, constant names -> INTEGER, delete(@m[k]) -> delete(@m, k)) can be undone or repeated:
- * a tree may be checked again for another target at any time.
+ * Rewrites in place ($1 -> literal, constant names -> INTEGER, delete(@m[k]) -> delete(@m, k)) can be undone or
+ * repeated: a tree may be checked again for another target at any time.
  *
  * Non-negative literals are of a signed type that yields to unsigned ones ("flexible"). That is carried by the identity
  * of the type object: check_literal_type() hands out own objects, equal to int8 .. int64 for everybody else.
@@ -41,13 +41,13 @@ struct check {
     bool report;
     bool assume_integers;
     bool variables_changed, maps_changed;
-    struct hash declared; /* declaring node -> struct lang_variable *, kept between the walks of a unit */
+    struct hash declared;      /* declaring node -> struct lang_variable *, kept between the walks of a unit */
     struct hash unknown_names; /* asking the kernel's types for a name costs a walk through all of them */
     struct scope *scope;
     VEC(struct lang_variable *) gone; /* variables of blocks that have ended, for hints */
-    unsigned loop_depth;     /* loops around, unrolled ones too: where break has a meaning */
-    unsigned callback_depth; /* loops that the kernel calls back */
-    const struct node *aggregate; /* the call that may be an aggregate: it is assigned to a map */
+    unsigned loop_depth;              /* loops around, unrolled ones too: where break has a meaning */
+    unsigned callback_depth;          /* loops that the kernel calls back */
+    const struct node *aggregate;     /* the call that may be an aggregate: it is assigned to a map */
     VEC(struct map_state) map_states; /* by lang_map.index */
 };
 
@@ -95,7 +95,8 @@ struct lang_map *check_bind_map(struct check *c, struct node *node);
 struct map_state *check_map_state(struct check *c, const struct lang_map *map);
 /* The keys of one access: the children of a MAP, or the key argument of a function. False if it takes none. */
 bool check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys);
-/* One access to an element or to a scalar map: keys and shape, without reading. False if the map has the other shape. */
+/* One access to an element or to a scalar map: keys and shape, without reading. False if the map has the other shape.
+ */
 bool check_map_access(struct check *c, struct node *node);
 void check_map_store(struct check *c, struct lang_map *map, const struct type *value, struct loc loc);
 /* A MAP node that is read. */

@@ -48,13 +48,15 @@ static bool take_shape(struct check *c, struct lang_map *map, struct loc loc, bo
     if ((state->shape == MAP_SHAPE_KEYED) == keyed)
         return true;
     check_error(c, "map-shape", loc,
-                keyed ? "%s used as a map with an explicit key (non-scalar map), previously used without an explicit key "
-                        "(scalar map)"
-                      : "%s used as a map without an explicit key (scalar map), previously used with an explicit key "
-                        "(non-scalar map)",
+                keyed
+                    ? "%s used as a map with an explicit key (non-scalar map), previously used without an explicit key "
+                      "(scalar map)"
+                    : "%s used as a map without an explicit key (scalar map), previously used with an explicit key "
+                      "(non-scalar map)",
                 map->name);
-    check_hint(c, keyed ? "%s has no keys since line %u; use another name for the map with keys"
-                        : "%s has keys since line %u: write %s[key], or use another name",
+    check_hint(c,
+               keyed ? "%s has no keys since line %u; use another name for the map with keys"
+                     : "%s has keys since line %u: write %s[key], or use another name",
                map->name, check_line(c, map->key_from), map->name);
     return false;
 }

@@ -253,7 +253,7 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
             int64_t x = left->number, y = right->number;
             bool is_signed = check_is_signed(a) || check_is_signed(b) || (a->is_signed && b->is_signed);
             bool less = is_signed ? x < y : (uint64_t)x < (uint64_t)y;
-            bool results[] = {[OP_EQ] = x == y, [OP_NE] = x != y,          [OP_LT] = less,
+            bool results[] = {[OP_EQ] = x == y,         [OP_NE] = x != y,          [OP_LT] = less,
                               [OP_LE] = less || x == y, [OP_GT] = !less && x != y, [OP_GE] = !less};
             set_constant(node, results[node->op]);
         }
@@ -263,8 +263,8 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
     }
     if (equality && a->kind == TYPE_STRING && b->kind == TYPE_STRING)
         return;
-    if (equality && ((a->kind == TYPE_PROBE && right->kind == NODE_STRING) ||
-                     (b->kind == TYPE_PROBE && left->kind == NODE_STRING)))
+    if (equality &&
+        ((a->kind == TYPE_PROBE && right->kind == NODE_STRING) || (b->kind == TYPE_PROBE && left->kind == NODE_STRING)))
         return;
     if (a->kind == TYPE_STRING && b->kind == TYPE_STRING) {
         report_binary(c, node->op, a, b, node->loc);
@@ -374,11 +374,12 @@ void check_cast(struct check *c, struct node *node) {
         return;
     }
     if (to->kind == TYPE_POINTER)
-        to = check_with_space(c, to, from->kind == TYPE_POINTER       ? from->space
-                                     : c->target->user_pointers ? SPACE_USER
-                                                                : SPACE_NONE);
+        to = check_with_space(c, to,
+                              from->kind == TYPE_POINTER ? from->space
+                              : c->target->user_pointers ? SPACE_USER
+                                                         : SPACE_NONE);
     node->type = to->kind == TYPE_ENUM ? check_stored(c, to) : to;
     if (operand->is_constant && to->kind != TYPE_POINTER)
-        set_constant(node, to->kind == TYPE_BOOL ? operand->number != 0
-                                                 : truncate_to((uint64_t)operand->number, node->type));
+        set_constant(node,
+                     to->kind == TYPE_BOOL ? operand->number != 0 : truncate_to((uint64_t)operand->number, node->type));
 }

@@ -149,7 +149,8 @@ static void assign_map(struct check *c, struct node *node, struct node *target, 
     c->aggregate = node->op == OP_NONE ? value : NULL;
     const struct type *type = check_value(c, value);
     c->aggregate = NULL;
-    if (type && value->kind == NODE_MAP && value->map->value && type_is_aggregate(value->map->value) && node->op == OP_NONE) {
+    if (type && value->kind == NODE_MAP && value->map->value && type_is_aggregate(value->map->value) &&
+        node->op == OP_NONE) {
         report_aggregate_copy(c, value);
         type = NULL;
     }
@@ -293,8 +294,8 @@ static void check_for_range(struct check *c, struct node *node) {
 /* What the loop variable is: (key, value). NULL if not known or after an error. */
 static const struct type *element_type(struct check *c, const struct node *node, struct lang_map *map) {
     if (check_map_state(c, map)->shape == MAP_SHAPE_SCALAR) {
-        check_error(c, "for-scalar-map", node->loc, "%s has no explicit keys (scalar map), and cannot be used for iteration",
-                    map->name);
+        check_error(c, "for-scalar-map", node->loc,
+                    "%s has no explicit keys (scalar map), and cannot be used for iteration", map->name);
         check_hint(c, "use %s itself", map->name);
         return NULL;
     }
@@ -339,18 +340,12 @@ static void check_jump(struct check *c, struct node *node) {
 
 static void check_statement(struct check *c, struct node *node) {
     static void (*const rules[NODE_KIND_COUNT])(struct check *, struct node *) = {
-        [NODE_BLOCK] = check_block,
-        [NODE_EXPRESSION] = check_expression_statement,
-        [NODE_ASSIGN] = check_assign,
-        [NODE_LET] = check_let,
-        [NODE_DISCARD] = check_discard,
-        [NODE_IF] = check_if,
-        [NODE_WHILE] = check_while,
-        [NODE_UNROLL] = check_unroll,
-        [NODE_FOR_RANGE] = check_for_range,
-        [NODE_FOR_MAP] = check_for_map,
-        [NODE_RETURN] = check_return,
-        [NODE_BREAK] = check_jump,
+        [NODE_BLOCK] = check_block,         [NODE_EXPRESSION] = check_expression_statement,
+        [NODE_ASSIGN] = check_assign,       [NODE_LET] = check_let,
+        [NODE_DISCARD] = check_discard,     [NODE_IF] = check_if,
+        [NODE_WHILE] = check_while,         [NODE_UNROLL] = check_unroll,
+        [NODE_FOR_RANGE] = check_for_range, [NODE_FOR_MAP] = check_for_map,
+        [NODE_RETURN] = check_return,       [NODE_BREAK] = check_jump,
         [NODE_CONTINUE] = check_jump,
     };
 

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define FLEXIBLE(bytes) {.kind = TYPE_INT, .size = (bytes), .align = (bytes), .is_signed = true}
+#define FLEXIBLE(bytes)                                                                                                \
+    { .kind = TYPE_INT, .size = (bytes), .align = (bytes), .is_signed = true }
 static const struct type flexible_types[4] = {FLEXIBLE(1), FLEXIBLE(2), FLEXIBLE(4), FLEXIBLE(8)};
 
 static unsigned size_index(uint32_t size) { return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3; }
@@ -174,13 +175,14 @@ static const struct {
     uint8_t bits;
     bool is_signed;
 } integer_names[] = {
-    {"int8", 8, true},      {"int16", 16, true},   {"int32", 32, true},     {"int64", 64, true},   {"uint8", 8, false},
-    {"uint16", 16, false},  {"uint32", 32, false}, {"uint64", 64, false},   {"short", 16, true},   {"int", 32, true},
-    {"long", 64, true},     {"s8", 8, true},       {"s16", 16, true},       {"s32", 32, true},     {"s64", 64, true},
-    {"u8", 8, false},       {"u16", 16, false},    {"u32", 32, false},      {"u64", 64, false},    {"size_t", 64, false},
-    {"int8_t", 8, true},    {"int16_t", 16, true}, {"int32_t", 32, true},   {"int64_t", 64, true}, {"uint8_t", 8, false},
-    {"uint16_t", 16, false}, {"uint32_t", 32, false}, {"uint64_t", 64, false}, {"unsigned", 32, false},
-    {"uintptr_t", 64, false}, {"ssize_t", 64, true},
+    {"int8", 8, true},       {"int16", 16, true},      {"int32", 32, true},     {"int64", 64, true},
+    {"uint8", 8, false},     {"uint16", 16, false},    {"uint32", 32, false},   {"uint64", 64, false},
+    {"short", 16, true},     {"int", 32, true},        {"long", 64, true},      {"s8", 8, true},
+    {"s16", 16, true},       {"s32", 32, true},        {"s64", 64, true},       {"u8", 8, false},
+    {"u16", 16, false},      {"u32", 32, false},       {"u64", 64, false},      {"size_t", 64, false},
+    {"int8_t", 8, true},     {"int16_t", 16, true},    {"int32_t", 32, true},   {"int64_t", 64, true},
+    {"uint8_t", 8, false},   {"uint16_t", 16, false},  {"uint32_t", 32, false}, {"uint64_t", 64, false},
+    {"unsigned", 32, false}, {"uintptr_t", 64, false}, {"ssize_t", 64, true},
 };
 
 static const struct type char_type = {.kind = TYPE_INT, .size = 1, .align = 1, .is_signed = true, .name = "char"};
@@ -210,9 +212,10 @@ static const struct type *plain_type(struct check *c, const char *name) {
 }
 
 static const char *keyword_text(int keyword) {
-    return keyword == TYPE_NAME_STRUCT ? "struct " : keyword == TYPE_NAME_UNION ? "union "
-           : keyword == TYPE_NAME_ENUM ? "enum "
-                                       : "";
+    return keyword == TYPE_NAME_STRUCT  ? "struct "
+           : keyword == TYPE_NAME_UNION ? "union "
+           : keyword == TYPE_NAME_ENUM  ? "enum "
+                                        : "";
 }
 
 static const struct type *unknown_type(struct check *c, const struct type_name *name) {

@@ -1,4 +1,5 @@
-/* Constants that are macros in C, so that no type information of the kernel has them: AF_INET, TASK_RUNNING, EINTR, ... */
+/* Constants that are macros in C, so that no type information of the kernel has them: AF_INET, TASK_RUNNING, EINTR, ...
+ */
 #ifndef TARSIER_LANG_CONSTANTS_H
 #define TARSIER_LANG_CONSTANTS_H
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define FIELD(n, t, o) {.name = (n), .type = (t), .offset = (o)}
+#define FIELD(n, t, o)                                                                                                 \
+    { .name = (n), .type = (t), .offset = (o) }
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct type world_char = {.kind = TYPE_INT, .size = 1, .align = 1, .is_signed = true, .name = "char"};
@@ -33,12 +34,8 @@ static const struct type world_task;
 static const struct type world_task_pointer = {
     .kind = TYPE_POINTER, .size = 8, .align = 8, .target = &world_task, .space = SPACE_KERNEL};
 static const struct type_field world_task_fields[] = {
-    FIELD("pid", &world_int, 0),
-    FIELD("comm", &world_comm, 4),
-    FIELD("parent", &world_task_pointer, 24),
-    FIELD(NULL, &world_inner, 32),
-    FIELD("numbers", &world_numbers, 48),
-    FIELD("favourite", &world_color, 64),
+    FIELD("pid", &world_int, 0),    FIELD("comm", &world_comm, 4),        FIELD("parent", &world_task_pointer, 24),
+    FIELD(NULL, &world_inner, 32),  FIELD("numbers", &world_numbers, 48), FIELD("favourite", &world_color, 64),
     FIELD("name", &world_text, 72),
 };
 static const struct type world_task = {.kind = TYPE_STRUCT,
@@ -75,12 +72,19 @@ static const struct type world_openat = {.kind = TYPE_STRUCT,
 static const struct lang_target world_targets[] = {
     {.context = LANG_CONTEXT_NONE, .provider = "begin", .name = "begin"},
     {.context = LANG_CONTEXT_NONE, .provider = "end", .name = "end"},
-    {.context = LANG_CONTEXT_TRACEPOINT, .provider = "tracepoint", .name = "tracepoint:sched:switch",
+    {.context = LANG_CONTEXT_TRACEPOINT,
+     .provider = "tracepoint",
+     .name = "tracepoint:sched:switch",
      .args = &world_switch},
-    {.context = LANG_CONTEXT_SYSCALL_ENTER, .provider = "tracepoint", .name = "tracepoint:syscalls:sys_enter_openat",
-     .args = &world_openat, .user_pointers = true},
+    {.context = LANG_CONTEXT_SYSCALL_ENTER,
+     .provider = "tracepoint",
+     .name = "tracepoint:syscalls:sys_enter_openat",
+     .args = &world_openat,
+     .user_pointers = true},
     {.context = LANG_CONTEXT_UPROBE, .provider = "uprobe", .name = "uprobe:/bin/sh:main", .user_pointers = true},
-    {.context = LANG_CONTEXT_URETPROBE, .provider = "uretprobe", .name = "uretprobe:/bin/sh:main",
+    {.context = LANG_CONTEXT_URETPROBE,
+     .provider = "uretprobe",
+     .name = "uretprobe:/bin/sh:main",
      .user_pointers = true},
     {.context = LANG_CONTEXT_RAW_TRACEPOINT, .provider = "rawtracepoint", .name = "rawtracepoint:switch"},
     {.context = LANG_CONTEXT_PERF_EVENT, .provider = "interval", .name = "interval:s:1"},

@@ -55,9 +55,9 @@ static void describe_map(struct arena *arena, const struct lang_map *map, struct
     const struct {
         bool is_set;
         const char *name;
-    } flags[] = {{map->printed, "printed"},   {map->cleared, "cleared"}, {map->cleared_at_end, "cleared-at-end"},
-                 {map->zeroed, "zeroed"},     {map->iterated, "iterated"}, {map->deleted, "deleted"},
-                 {map->counted, "counted"},   {map->tested, "tested"},   {map->always_tid_key, "always-tid"}};
+    } flags[] = {{map->printed, "printed"}, {map->cleared, "cleared"},   {map->cleared_at_end, "cleared-at-end"},
+                 {map->zeroed, "zeroed"},   {map->iterated, "iterated"}, {map->deleted, "deleted"},
+                 {map->counted, "counted"}, {map->tested, "tested"},     {map->always_tid_key, "always-tid"}};
 
     strbuf_addstr(out, map->name);
     if (map->key)
