@@ -272,6 +272,7 @@ static void rewrite_uses(struct rewriter *w, struct bpf_machine_instruction *i, 
 
 static void rewrite_instruction(struct rewriter *w, struct bpf_machine_instruction i, uint32_t count) {
     uint32_t *fields[2], slots[2], values[2];
+    bool linked[2];
     unsigned stores = 0, n = bpf_definitions(&i, fields);
     if (i.kind == BPF_M_CONST && is_spilled(w, i.d, count) && w->a->f->virtuals.data[i.d - BPF_VIRTUAL].remade)
         return;
@@ -280,6 +281,7 @@ static void rewrite_instruction(struct rewriter *w, struct bpf_machine_instructi
         if (!is_spilled(w, *fields[k], count))
             continue;
         slots[stores] = w->slot[*fields[k] - BPF_VIRTUAL];
+        linked[stores] = w->a->f->virtuals.data[*fields[k] - BPF_VIRTUAL].linked;
         values[stores++] = *fields[k] = short_virtual(w);
     }
     vec_push(w->a->f->arena, &w->code, i);
@@ -287,6 +289,7 @@ static void rewrite_instruction(struct rewriter *w, struct bpf_machine_instructi
         struct bpf_machine_instruction *store = insert(w, BPF_M_SPILL, i.loc);
         store->a = values[k];
         store->immediate = slots[k];
+        store->use_b = linked[k];
     }
 }
 

@@ -33,7 +33,7 @@ enum bpf_machine_kind {
     BPF_M_RETURN,  /* operands[0] */
     BPF_M_JUMP,    /* targets[0] */
     BPF_M_BRANCH,  /* a cc (b or immediate) ? targets[0] : targets[1] */
-    BPF_M_SPILL,   /* slot `immediate` = a */
+    BPF_M_SPILL,   /* slot `immediate` = a; use_b: linked (see struct bpf_virtual) */
     BPF_M_FILL,    /* d = slot `immediate` */
 };
 
@@ -74,7 +74,10 @@ typedef VEC(struct bpf_machine_instruction) bpf_code;
 struct bpf_virtual {
     bool unspillable; /* lives from one instruction to the next */
     bool pointer;     /* or not known: its spill slot is never shared */
-    bool remade;      /* made again by `operand` instead of being spilled */
+    /* A size that a helper gave, to be compared before use. Its bounds must hold for all copies, so verifiers
+     * before 6.9 need a move in front of the spill: only moves make them note that two places hold one number. */
+    bool linked;
+    bool remade; /* made again by `operand` instead of being spilled */
     struct bpf_operand operand;
 };
 

@@ -286,6 +286,8 @@ static void encode_instruction(struct encoder *e, const struct bpf_machine_instr
         encode_branch(e, i, block);
         break;
     case BPF_M_SPILL:
+        if (i->use_b)
+            put(e, BPF_ALU64 | BPF_MOV | BPF_X, i->a, i->a, 0, 0);
         put(e, BPF_STX | BPF_MEM | BPF_DW, BPF_FRAME_POINTER, i->a, bpf_spill_offset(e->f, (uint32_t)i->immediate), 0);
         break;
     case BPF_M_FILL:

@@ -490,7 +490,9 @@ static void make_virtuals(struct bpf_function *f, struct arena *arena) {
     bool *pointer = arena_new_array(arena, bool, f->ir->values.count);
     for (ir_value v = 0; v < f->ir->values.count; v++) {
         pointer[v] = maybe_pointer(f->ir, v, pointer);
-        vec_add(arena, &f->virtuals)->pointer = pointer[v];
+        struct bpf_virtual *added = vec_add(arena, &f->virtuals);
+        added->pointer = pointer[v];
+        added->linked = f->ir->values.data[v].op == IR_CALL && !pointer[v];
     }
 }
 

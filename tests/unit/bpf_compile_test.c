@@ -247,6 +247,17 @@ static void forty_values_across_calls_are_spilled(void **state) {
     assert_int_equal(run(x, &program), 40 * 41 / 2);
 }
 
+/* The size a string read gives is compared in one copy and used in another; the move makes old verifiers link them. */
+static void spilled_sizes_are_linked_by_a_move(void **state) {
+    struct fixture *x = *state;
+    build_pressure(x->f, 8);
+    struct bpf_program program = compile(x, false);
+    struct strbuf out = {0};
+    bpf_disassemble(&program, NULL, &out);
+    assert_non_null(strstr(strbuf_text(&out), "(bf) r0 = r0\n"));
+    strbuf_free(&out);
+}
+
 static void too_many_values_are_an_error_that_says_so(void **state) {
     struct fixture *x = *state;
     build_pressure(x->f, 100);
@@ -363,6 +374,7 @@ int main(void) {
         TEST(callback_nobody_uses_is_left_out),
         TEST(slot_nobody_uses_takes_no_stack),
         TEST(forty_values_across_calls_are_spilled),
+        TEST(spilled_sizes_are_linked_by_a_move),
         TEST(too_many_values_are_an_error_that_says_so),
         TEST(stack_error_names_the_largest_slot),
         TEST(numbers_share_spill_slots_when_the_stack_is_short),
