@@ -108,7 +108,7 @@ def test_exit_code_of_exit(trace):
 
 def test_dry_run_prints_no_map(trace):
     answer = trace("begin { @ = 1; } interval:s:1 { }", "--dry-run")
-    assert answer.code == 0 and "@" not in answer.stdout and "Attached 1 probe\n" in answer.stderr
+    assert answer.code == 0 and "@" not in answer.stdout and "Attached" in answer.stderr
 
 
 def test_script_from_standard_input(trace, tmp_path):

@@ -1,6 +1,8 @@
 """N events give N: every kind of probe, from one CPU and from both."""
 import pytest
 
+from conftest import FIXTURES
+
 N = 3000
 GETPPID = "tracepoint:syscalls:sys_enter_getppid"
 SYSCALL_GETPPID = 110  # x86-64
@@ -117,6 +119,6 @@ def answer_values(answer):
     return [int(line.rpartition(" ")[2]) for line in answer.lines() if line.startswith("@[calls]")]
 
 
-def test_child_of_c_option(trace, workload):
-    answer = trace("tracepoint:syscalls:sys_enter_exit_group /pid == cpid/ { @ = count(); }", "-c", "/bin/true")
-    assert answer.value() == 1
+def test_child_of_c_option(trace):
+    program = 'tracepoint:syscalls:sys_enter_exit_group /comm == "forker"/ { @ = count(); }'
+    assert trace(program, "-c", f"{FIXTURES}/forker child").value() == 1
