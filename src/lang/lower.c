@@ -186,33 +186,25 @@ static void continue_if(struct lower *l, ir_value condition, ir_block otherwise)
 }
 
 #if defined(__x86_64__)
-#define COMPAT_CS 0x33      /* __USER_CS: 64-bit code */
-#define COMPAT_STATUS 2     /* TS_COMPAT in thread_info.status */
-/* 32-bit calls reach the same tracepoint with other numbers. The SYSCALL instruction leaves the return address in cx,
- * so cs and cx tell a 64-bit call without a helper; what looks different is asked from the task (int $0x80 from
- * 64-bit code, FRED):
- *     if (regs->cs == __USER_CS && regs->cx == regs->ip) goto native;
- *     if (current->thread_info.status & TS_COMPAT) goto drop; */
+#define COMPAT_STATUS 2 /* TS_COMPAT in thread_info.status */
+#define SAVED_CX 88     /* pt_regs.cx */
+/* 32-bit calls reach the same tracepoint with other numbers. The SYSCALL instruction of 64-bit code leaves the return
+ * address in cx, so two loads tell a native call without a helper; what looks different is asked from the task:
+ *     if (regs->cx == regs->ip) goto native;
+ *     if (current->thread_info.status & TS_COMPAT) goto drop;
+ * thread_info is the first member of task_struct on this architecture. */
 static void drop_compat(struct lower *l, ir_block drop) {
     struct ir_function *f = l->f;
-    uint32_t status_offset = 0;
-    const struct type *task = l->env->find_type(l->env->context, TYPE_NAME_STRUCT, "task_struct");
-    uint32_t info_offset = 0;
-    const struct type_field *info = task ? type_find_field(task, "thread_info", &info_offset) : NULL;
-    const struct type_field *status = info ? type_find_field(info->type, "status", &status_offset) : NULL;
-    ir_value cs = ir_binary(f, IR_AND, lower_register(l, 136), ir_constant(f, 0xffff));
-    ir_value same_cs = ir_binary(f, IR_EQ, cs, ir_constant(f, COMPAT_CS));
-    if (!status) {
-        continue_if(l, same_cs, drop);
+    uint32_t offset = 0;
+    const struct type *info = l->env->find_type(l->env->context, TYPE_NAME_STRUCT, "thread_info");
+    if (!info || !type_find_field(info, "status", &offset))
         return;
-    }
     ir_block native = ir_block_new(f, f->current), slow = ir_block_new(f, f->current);
-    ir_value same_ip = ir_binary(f, IR_EQ, lower_register(l, 88), lower_register(l, lang_machine.instruction));
-    ir_branch(f, ir_binary(f, IR_AND, same_cs, same_ip), native, slow);
+    ir_value instruction = lower_register(l, lang_machine.instruction);
+    ir_branch(f, ir_binary(f, IR_EQ, lower_register(l, SAVED_CX), instruction), native, slow);
     ir_enter(f, slow);
-    ir_value current = ir_call0(f, IR_HELPER_get_current_task_btf);
-    ir_value flags = ir_load(f, 4, current, (int32_t)(info_offset + status_offset));
-    ir_branch(f, ir_binary(f, IR_AND, flags, ir_constant(f, COMPAT_STATUS)), drop, native);
+    ir_value status = ir_load(f, 4, ir_call0(f, IR_HELPER_get_current_task_btf), (int32_t)offset);
+    ir_branch(f, ir_binary(f, IR_AND, status, ir_constant(f, COMPAT_STATUS)), drop, native);
     ir_enter(f, native);
 }
 #else

@@ -210,5 +210,5 @@ ir_value lower_aggregate_sum(struct lower *l, const struct node *node) {
     if (type->kind != TYPE_AVG && type->kind != TYPE_STATS)
         return sum;
     ir_value total = lower_load_slot(l, second);
-    return lower_arithmetic(l, OP_DIV, type, total, sum, node->loc, type->is_signed);
+    return lower_arithmetic(l, OP_DIV, total, sum, node->loc, type->is_signed);
 }

@@ -102,8 +102,8 @@ ir_value lower_register(struct lower *l, uint32_t offset) {
 /* argN: a register, or on the stack of the traced function behind the return address. */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     struct ir_function *f = l->f;
-    if (l->target->context == LANG_CONTEXT_RAW_TRACEPOINT)
-        return ir_load_const(f, 8, lower_context(l), (int32_t)(8 * number));
+    if (l->target->context == LANG_CONTEXT_RAW_TRACEPOINT) /* as lower_number: argN are numbers */
+        return ir_byte_swap(f, ir_byte_swap(f, ir_load_const(f, 8, lower_context(l), (int32_t)(8 * number)), 8), 8);
     if (number < 6)
         return lower_register(l, lang_argument_registers[number]);
     struct guard guard;

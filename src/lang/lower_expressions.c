@@ -1,4 +1,5 @@
 /* Values that fit a register: numbers, truth values, pointers. */
+#include "lang/check_int.h"
 #include "lang/lower_int.h"
 #include <string.h>
 
@@ -91,9 +92,8 @@ static enum ir_op plain_op(enum node_operator op, bool is_signed) {
     }
 }
 
-ir_value lower_arithmetic(struct lower *l, enum node_operator op, const struct type *type, ir_value a, ir_value b,
-                          struct loc loc, bool is_signed) {
-    (void)type;
+ir_value lower_arithmetic(struct lower *l, enum node_operator op, ir_value a, ir_value b, struct loc loc,
+                          bool is_signed) {
     if (op == OP_DIV || op == OP_MOD)
         return lower_division(l, division_op(op, is_signed), a, b, loc);
     return ir_binary(l->f, plain_op(op, is_signed), a, b);
@@ -108,19 +108,26 @@ static uint32_t pointer_scale(const struct type *type) {
     return type->kind == TYPE_POINTER && type->target && type->target->size ? type->target->size : 1;
 }
 
-static ir_value scale(struct lower *l, ir_value value, uint32_t factor) {
-    return factor == 1 ? value : ir_binary(l->f, IR_MUL, value, ir_constant(l->f, factor));
+ir_value lower_pointer_step(struct lower *l, const struct type *type, ir_value count) {
+    uint32_t factor = pointer_scale(type);
+    return factor == 1 ? count : ir_binary(l->f, IR_MUL, count, ir_constant(l->f, factor));
 }
 
-/* Signed when either side is: a literal that is not negative takes the other side's sign. */
-static bool signed_operation(const struct node *left, const struct node *right) {
-    bool flexible_left = left->is_constant && left->number >= 0, flexible_right = right->is_constant && right->number >= 0;
-    bool left_signed = left->type->is_signed, right_signed = right->type->is_signed;
-    if (flexible_left && !flexible_right)
-        return right_signed;
-    if (flexible_right && !flexible_left)
-        return left_signed;
-    return left_signed || right_signed;
+/* Shifts have the sign of what is shifted; the others are signed when a side is, a literal that is not negative taking
+ * the other side's sign. The checker types the results by the same rule. */
+bool lower_is_signed(enum node_operator op, const struct type *left, const struct type *right) {
+    if (op == OP_SHL || op == OP_SHR)
+        return left->is_signed;
+    return check_is_signed(left) || check_is_signed(right) || (left->is_signed && right->is_signed);
+}
+
+/* The verifier computes with numbers only, and knows what the kernel's pointers are: reversing the bytes twice leaves a
+ * number of the same value. */
+ir_value lower_number(struct lower *l, const struct node *node) {
+    ir_value value = lower_scalar(l, node);
+    if (node->type->kind != TYPE_POINTER || node->type->space == SPACE_USER)
+        return value;
+    return ir_byte_swap(l->f, ir_byte_swap(l->f, value, 8), 8);
 }
 
 static bool is_text(const struct type *type) {
@@ -159,14 +166,31 @@ static ir_value lower_binary(struct lower *l, const struct node *node) {
         return truth(l, node);
     if (is_compare(node->op) && (is_text(left->type) || is_text(right->type)))
         return lower_string_compare(l, node);
-    ir_value a = lower_scalar(l, left), b = lower_scalar(l, right);
-    bool pointer_result = node->type->kind == TYPE_POINTER;
-    if (pointer_result) {
-        a = scale(l, a, pointer_scale(right->type));
-        b = scale(l, b, pointer_scale(left->type));
+    bool compare = is_compare(node->op);
+    ir_value a = compare ? lower_scalar(l, left) : lower_number(l, left);
+    ir_value b = compare ? lower_scalar(l, right) : lower_number(l, right);
+    if (node->type->kind == TYPE_POINTER) {
+        a = lower_pointer_step(l, right->type, a);
+        b = lower_pointer_step(l, left->type, b);
     }
-    bool is_signed = node->op == OP_SHR ? left->type->is_signed : signed_operation(left, right);
-    return lower_arithmetic(l, node->op, node->type, a, b, node->loc, is_signed);
+    ir_value result = lower_arithmetic(l, node->op, a, b, node->loc, lower_is_signed(node->op, left->type, right->type));
+    if (!compare && left->type->kind == TYPE_POINTER && right->type->kind == TYPE_POINTER)
+        result = ir_binary(l->f, IR_SDIV, result, ir_constant(l->f, pointer_scale(left->type)));
+    return result;
+}
+
+/* &p->field: NULL when p is. */
+static ir_value lower_address(struct lower *l, const struct node *node) {
+    struct guard guard;
+    guard_begin(l, &guard, node->loc);
+    ir_value address = place_address(l, lower_place(l, node->child));
+    ir_slot slot = lower_temp_slot(l, 8);
+    lower_store_slot(l, slot, address);
+    if (guard_failed(l, &guard)) {
+        lower_store_slot(l, slot, ir_constant(l->f, 0));
+        guard_join(l, &guard);
+    }
+    return lower_load_slot(l, slot);
 }
 
 static ir_value lower_unary(struct lower *l, const struct node *node) {
@@ -182,7 +206,7 @@ static ir_value lower_unary(struct lower *l, const struct node *node) {
     case OP_DEREFERENCE:
         return lower_read(l, node);
     case OP_ADDRESS:
-        return place_address(l, lower_place(l, node->child));
+        return lower_address(l, node);
     default:
         BUG("unary operator '%s'", operator_spelling(node->op));
     }
@@ -226,13 +250,31 @@ static bool loads_direct(const struct place *place, const struct type *type) {
            type->target->kind == TYPE_STRUCT && type->target->btf_id;
 }
 
+static struct pointer guarded_pointer(struct lower *l, const struct node *node) {
+    struct guard guard;
+    guard_begin(l, &guard, node->loc);
+    struct pointer pointer = lower_pointer(l, node);
+    if (guard.fail == IR_NONE) {
+        l->guard = guard.outer;
+        return pointer;
+    }
+    ir_slot slot = lower_temp_slot(l, 8);
+    lower_store_slot(l, slot, pointer.value);
+    if (guard_failed(l, &guard)) {
+        lower_store_slot(l, slot, ir_constant(l->f, 0));
+        guard_join(l, &guard);
+    }
+    pointer.value = lower_load_slot(l, slot);
+    return pointer;
+}
+
 struct pointer lower_pointer(struct lower *l, const struct node *node) {
     if (node->kind == NODE_IDENTIFIER || (node->kind == NODE_CALL && node->builtin)) {
         struct pointer pointer = plain_pointer(l, node);
         pointer.direct = pointer.nonnull = node->builtin && node->builtin->id == LANG_BUILTIN_curtask;
         return pointer;
     }
-    if (node->kind == NODE_FIELD) {
+    if (node->kind == NODE_FIELD && l->guard) {
         struct place place = lower_place(l, node);
         struct pointer pointer = {lower_load(l, place, node->type), loads_direct(&place, node->type), false,
                                   node->type->space};
@@ -240,6 +282,8 @@ struct pointer lower_pointer(struct lower *l, const struct node *node) {
             pointer.direct = false;
         return pointer;
     }
+    if (node->kind == NODE_FIELD) /* outside a chain: on failure NULL, through a slot that keeps the pointer's kind */
+        return guarded_pointer(l, node);
     if (node->kind == NODE_CAST && node->child->type->kind == TYPE_POINTER) {
         struct pointer pointer = lower_pointer(l, node->child);
         pointer.direct = pointer.direct && same_struct(node->type, node->child->type);
@@ -271,7 +315,9 @@ static ir_value lower_cast(struct lower *l, const struct node *node) {
     const struct node *operand = node->child;
     if (type_is_aggregate(operand->type) || (operand->kind == NODE_MAP && type_is_aggregate(operand->map->value)))
         return lower_resize(l, lower_aggregate_sum(l, operand), node->type);
-    return lower_resize(l, lower_scalar(l, operand), node->type);
+    if (node->type->kind == TYPE_POINTER)
+        return lower_scalar(l, operand);
+    return lower_resize(l, lower_number(l, operand), node->type);
 }
 
 ir_value lower_increment(struct lower *l, const struct node *node, bool used) {
@@ -282,7 +328,7 @@ ir_value lower_increment(struct lower *l, const struct node *node, bool used) {
     struct lang_variable *variable = target->variable;
     struct place memory = lower_variable_memory(l, variable);
     ir_value old = ir_load(l->f, 8, memory.base, memory.offset);
-    ir_value step = ir_constant(l->f, by * pointer_scale(variable->type));
+    ir_value step = lower_pointer_step(l, variable->type, ir_constant(l->f, by));
     ir_value new = lower_resize(l, ir_binary(l->f, IR_ADD, old, step), variable->type);
     ir_store(l->f, 8, memory.base, memory.offset, new);
     return node->is_postfix ? old : new;

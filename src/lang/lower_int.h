@@ -63,6 +63,15 @@ struct temp {
     uint32_t depth; /* statement depth that uses it, 0: free */
 };
 
+/* An element that was looked up and is still good where its block dominates. */
+struct found {
+    const struct lang_map *map;
+    ir_value key; /* the key's value; IR_NONE in task storage */
+    ir_value element;
+    ir_block block;
+    const struct ir_function *f;
+};
+
 struct lower {
     struct arena *arena;
     struct lang_program *program;
@@ -83,6 +92,7 @@ struct lower {
 
     struct guard *guard;
     VEC(struct temp) temps;
+    VEC(struct found) found; /* see lower_maps.c */
     uint32_t statement_depth;
 
     /* Scratch: [variables][temporaries]. Sizes are known from a first run over the block. */
@@ -117,8 +127,13 @@ void lower_leave(struct lower *l); /* end the probe from here */
 ir_value lower_scalar(struct lower *l, const struct node *node);
 void lower_condition(struct lower *l, const struct node *node, ir_block yes, ir_block no);
 struct pointer lower_pointer(struct lower *l, const struct node *node);
-ir_value lower_arithmetic(struct lower *l, enum node_operator op, const struct type *type, ir_value a, ir_value b,
-                          struct loc loc, bool is_signed);
+ir_value lower_arithmetic(struct lower *l, enum node_operator op, ir_value a, ir_value b, struct loc loc,
+                          bool is_signed);
+bool lower_is_signed(enum node_operator op, const struct type *left, const struct type *right);
+/* What is added to a value of `type` to move it by `count`: pointers move by objects. */
+ir_value lower_pointer_step(struct lower *l, const struct type *type, ir_value count);
+/* lower_scalar, and a pointer becomes a number to compute with. */
+ir_value lower_number(struct lower *l, const struct node *node);
 ir_value lower_increment(struct lower *l, const struct node *node, bool used);
 ir_value lower_resize(struct lower *l, ir_value value, const struct type *type);
 

@@ -56,6 +56,39 @@ ir_value lower_key(struct lower *l, const struct lang_map *map, const struct nod
     return place_address(l, memory);
 }
 
+/* ---- elements found before -----------------------------------------------------------------------------------
+
+ * A helper call costs 20 ns, so `/@s[tid]/ { ... @s[tid] ... }` looks up once: a later use of the same key takes the
+ * pointer that an earlier, dominating look-up gave (tested for NULL again, which is free). Creating or deleting an
+ * element of the map ends that, for the program text behind it. */
+
+static bool dominates(const struct ir_function *f, ir_block above, ir_block block) {
+    while (block != IR_NONE && block != above)
+        block = f->blocks.data[block].dominator;
+    return block == above;
+}
+
+static ir_value found_before(const struct lower *l, const struct lang_map *map, ir_value key) {
+    for (uint32_t i = l->found.count; i-- > 0;) {
+        const struct found *found = &l->found.data[i];
+        if (found->map == map && found->key == key && found->f == l->f && dominates(l->f, found->block, l->f->current))
+            return found->element;
+    }
+    return IR_NONE;
+}
+
+static void remember(struct lower *l, const struct lang_map *map, ir_value key, ir_value element) {
+    struct found found = {map, key, element, l->f->current, l->f};
+    vec_push(l->arena, &l->found, found);
+}
+
+static void forget(struct lower *l, const struct lang_map *map) {
+    for (uint32_t i = 0; i < l->found.count; i++) {
+        if (l->found.data[i].map == map)
+            l->found.data[i].map = NULL;
+    }
+}
+
 /* ---- task storage ------------------------------------------------------------------------------------------ */
 
 /* Element of the current task: {u64 value, u64 set}; NULL when absent, or when the kernel refuses one here. */
@@ -68,12 +101,23 @@ static ir_value task_element(struct lower *l, const struct lang_map *map, bool c
 
 /* ---- finding elements -------------------------------------------------------------------------------------- */
 
-/* Pointer to an element or NULL. The current block may end; a map whose handle is missing gives NULL. */
-static ir_value find_element(struct lower *l, const struct lang_map *map, ir_value key, ir_block missing) {
-    if (map->storage == LANG_STORE_TASK)
-        return task_element(l, map, false);
-    ir_value handle = tested_handle(l, map, missing);
-    return ir_calln(l->f, IR_HELPER_map_lookup_elem, handle, key);
+/* Pointer to an element or NULL; `keys` as in the tree. The current block may end: `missing` when there is no map. */
+static ir_value find_element(struct lower *l, const struct lang_map *map, const struct node *keys, ir_block missing) {
+    bool task = map->storage == LANG_STORE_TASK;
+    bool shareable = task || (keys && !keys->next && map->key && type_is_scalar(map->key));
+    ir_value number = shareable && !task ? lower_scalar(l, keys) : IR_NONE;
+    ir_value element = shareable ? found_before(l, map, number) : IR_NONE;
+    if (element != IR_NONE)
+        return element;
+    if (task) {
+        element = task_element(l, map, false);
+    } else {
+        ir_value key = lower_key(l, map, keys);
+        element = ir_calln(l->f, IR_HELPER_map_lookup_elem, tested_handle(l, map, missing), key);
+    }
+    if (shareable)
+        remember(l, map, number, element);
+    return element;
 }
 
 static void count_refused(struct lower *l, const struct lang_map *map, ir_value error) {
@@ -107,6 +151,7 @@ static ir_value create_in_task(struct lower *l, const struct lang_map *map, ir_b
  *     if (!p) { e = update(map, key, zeros, NOEXIST); p = lookup(map, key); if (!p) { count e; goto done; } } */
 ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value key, ir_block done) {
     struct ir_function *f = l->f;
+    forget(l, map);
     if (map->storage == LANG_STORE_TASK)
         return create_in_task(l, map, done);
     ir_value handle = tested_handle(l, map, done);
@@ -151,10 +196,9 @@ ir_value lower_map_scalar(struct lower *l, const struct node *node) {
     if (map->storage == LANG_STORE_GLOBAL)
         return lower_resize(l, ir_load(f, 8, global_value(l, map), 0), map->value);
     ir_slot result = lower_temp_slot(l, 8);
-    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, node->child);
     lower_store_slot(l, result, ir_constant(f, 0));
     ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
-    ir_value element = find_element(l, map, key, join);
+    ir_value element = find_element(l, map, node->child, join);
     ir_branch(f, element, found, join);
     ir_enter(f, found);
     lower_store_slot(l, result, lower_load(l, place_direct(element, 0), map->value));
@@ -167,10 +211,9 @@ struct place lower_map_place(struct lower *l, const struct node *node) {
     struct ir_function *f = l->f;
     const struct lang_map *map = node->map;
     ir_slot result = lower_temp_slot(l, 8);
-    ir_value key = lower_key(l, map, node->child);
     lower_store_slot(l, result, lower_constants(l, 0));
     ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
-    ir_value element = find_element(l, map, key, join);
+    ir_value element = find_element(l, map, node->child, join);
     ir_branch(f, element, found, join);
     ir_enter(f, found);
     lower_store_slot(l, result, element);
@@ -182,10 +225,9 @@ struct place lower_map_place(struct lower *l, const struct node *node) {
 ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const struct node *keys) {
     struct ir_function *f = l->f;
     ir_slot result = lower_temp_slot(l, 8);
-    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
     lower_store_slot(l, result, ir_constant(f, 0));
     ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
-    ir_value element = find_element(l, map, key, join);
+    ir_value element = find_element(l, map, keys, join);
     ir_branch(f, element, found, join);
     ir_enter(f, found);
     bool task = map->storage == LANG_STORE_TASK;
@@ -215,6 +257,7 @@ static void assign_large(struct lower *l, const struct lang_map *map, const stru
         lower_zero(l, memory, map->value->size);
     lower_into(l, value, map->value, memory, true);
     ir_value key = lower_key(l, map, keys);
+    forget(l, map);
     ir_block start = f->current, join = ir_block_new(f, start), failed = ir_block_new(f, start);
     ir_value handle = tested_handle(l, map, join);
     ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory),
@@ -280,10 +323,11 @@ static ir_value add_to_element(struct lower *l, const struct lang_map *map, cons
 
 ir_value lower_map_increment(struct lower *l, const struct node *node, int64_t by, bool postfix, bool used) {
     const struct lang_map *map = node->map;
-    ir_value old = add_to_element(l, map, node->child, IR_ATOMIC_ADD, ir_constant(l->f, by), used);
+    ir_value step = lower_pointer_step(l, map->value, ir_constant(l->f, by));
+    ir_value old = add_to_element(l, map, node->child, IR_ATOMIC_ADD, step, used);
     if (!used)
         return IR_NONE;
-    return lower_resize(l, postfix ? old : ir_binary(l->f, IR_ADD, old, ir_constant(l->f, by)), map->value);
+    return lower_resize(l, postfix ? old : ir_binary(l->f, IR_ADD, old, step), map->value);
 }
 
 /* += -= &= |= ^= are atomic; the others read, compute and write. */
@@ -291,7 +335,7 @@ void lower_map_compound(struct lower *l, const struct node *node) {
     struct ir_function *f = l->f;
     const struct node *target = node->child, *value = target->next;
     const struct lang_map *map = target->map;
-    ir_value operand = lower_scalar(l, value);
+    ir_value operand = lower_pointer_step(l, map->value, lower_number(l, value));
     switch (node->op) {
     case OP_ADD:
         add_to_element(l, map, target->child, IR_ATOMIC_ADD, operand, false);
@@ -310,8 +354,8 @@ void lower_map_compound(struct lower *l, const struct node *node) {
         return;
     default: {
         ir_value old = lower_map_scalar(l, target);
-        bool is_signed = map->value->is_signed || (node->op != OP_SHR && value->type->is_signed);
-        ir_value result = lower_arithmetic(l, node->op, map->value, old, operand, node->loc, is_signed);
+        bool is_signed = lower_is_signed(node->op, map->value, value->type);
+        ir_value result = lower_arithmetic(l, node->op, old, operand, node->loc, is_signed);
         assign_integer(l, map, target->child, lower_resize(l, result, map->value));
     }
     }
@@ -327,20 +371,21 @@ ir_value lower_map_delete(struct lower *l, const struct lang_map *map, const str
         ir_store(f, 8, lower_global(l, map->offset), 0, ir_constant(f, 0));
         return set;
     }
-    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
     lower_store_slot(l, result, ir_constant(f, 0));
     ir_block start = f->current, join = ir_block_new(f, start);
     if (map->storage == LANG_STORE_TASK) { /* the element stays with the task, emptied */
         ir_block found = ir_block_new(f, start);
-        ir_value element = task_element(l, map, false);
+        ir_value element = find_element(l, map, NULL, join);
         ir_branch(f, element, found, join);
         ir_enter(f, found);
         lower_store_slot(l, result, ir_load(f, 8, element, 8));
         ir_store(f, 8, element, 0, ir_constant(f, 0));
         ir_store(f, 8, element, 8, ir_constant(f, 0));
     } else {
+        ir_value key = lower_key(l, map, keys);
         ir_value handle = tested_handle(l, map, join);
         ir_value error = ir_calln(f, IR_HELPER_map_delete_elem, handle, key);
+        forget(l, map);
         lower_store_slot(l, result, ir_binary(f, IR_EQ, error, ir_constant(f, 0)));
     }
     ir_jump(f, join);

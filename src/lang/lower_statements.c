@@ -56,11 +56,9 @@ static void lower_assign(struct lower *l, const struct node *node) {
     struct place memory = lower_variable_memory(l, variable);
     ir_value old = ir_load(l->f, 8, memory.base, memory.offset);
     ir_value operand = lower_scalar(l, value);
-    if (variable->type->kind == TYPE_POINTER && variable->type->target->size > 1)
-        operand = ir_binary(l->f, IR_MUL, operand, ir_constant(l->f, variable->type->target->size));
-    bool is_signed = variable->type->is_signed || value->type->is_signed;
-    assign_scalar(l, variable,
-                  lower_arithmetic(l, node->op, variable->type, old, operand, node->loc, is_signed));
+    operand = lower_pointer_step(l, variable->type, operand);
+    bool is_signed = lower_is_signed(node->op, variable->type, value->type);
+    assign_scalar(l, variable, lower_arithmetic(l, node->op, old, operand, node->loc, is_signed));
 }
 
 static void lower_let(struct lower *l, const struct node *node) {
@@ -169,7 +167,7 @@ static void lower_while(struct lower *l, const struct node *node) {
 static void lower_for_range(struct lower *l, const struct node *node) {
     struct ir_function *outer = l->f;
     const struct node *variable = node->child, *first = variable->next, *end = first->next;
-    ir_slot start_slot = ir_slot_new(l->module, 8, "range start"), count_slot = lower_temp_slot(l, 8);
+    ir_slot start_slot = lower_temp_slot(l, 8), count_slot = lower_temp_slot(l, 8);
     ir_value from = lower_scalar(l, first), to = lower_scalar(l, end);
     lower_store_slot(l, start_slot, from);
     lower_store_slot(l, count_slot, ir_constant(outer, 0));
@@ -199,12 +197,32 @@ static void lower_break(struct lower *l, bool is_break) {
         ir_return(l->f, ir_constant(l->f, is_break ? 1 : 0));
 }
 
-static void lower_expression_statement(struct lower *l, const struct node *statement) {
-    const struct node *node = statement->child;
+static void lower_effect(struct lower *l, const struct node *node, const struct node *next);
+
+/* condition ? print(1) : print(2); */
+static void lower_ternary_statement(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct node *arm = node->child->next;
+    ir_block start = f->current, join = ir_block_new(f, start);
+    ir_block arms[] = {ir_block_new(f, start), ir_block_new(f, start)};
+    lower_condition(l, node->child, arms[0], arms[1]);
+    for (int i = 0; i < 2; i++, arm = arm->next) {
+        ir_enter(f, arms[i]);
+        lower_effect(l, arm, NULL);
+        if (!ir_finished(f))
+            ir_jump(f, join);
+    }
+    ir_enter(f, join);
+}
+
+/* An expression for what it does; `next`: the statement behind it. */
+static void lower_effect(struct lower *l, const struct node *node, const struct node *next) {
     if (node->kind == NODE_INCREMENT)
         lower_increment(l, node, false);
+    else if (node->kind == NODE_TERNARY && !type_is_scalar(node->type))
+        lower_ternary_statement(l, node);
     else if (node->kind == NODE_CALL && node->function)
-        lower_call_statement(l, node, statement->next);
+        lower_call_statement(l, node, next);
     else if (node->type && type_is_scalar(node->type))
         lower_scalar(l, node);
 }
@@ -213,7 +231,7 @@ static void lower_statement(struct lower *l, const struct node *node) {
     switch (node->kind) {
     case NODE_EXPRESSION:
     case NODE_DISCARD:
-        lower_expression_statement(l, node);
+        lower_effect(l, node->child, node->next);
         break;
     case NODE_ASSIGN:
         lower_assign(l, node);
@@ -235,6 +253,10 @@ static void lower_statement(struct lower *l, const struct node *node) {
         break;
     case NODE_FOR_RANGE:
         lower_for_range(l, node);
+        break;
+    case NODE_FOR_MAP:
+        diag_error(l->diags, "for-map", node->loc, "a map cannot be walked in a program");
+        diag_hint(l->diags, "print(@map) shows all of it; `for $i : first..end` counts");
         break;
     case NODE_RETURN:
         lower_leave(l);
