@@ -269,6 +269,35 @@ static void assign_large(struct lower *l, const struct lang_map *map, const stru
     ir_enter(f, join);
 }
 
+/*     if (p = lookup(map, key)) *p = value; else update(map, key, &value);
+ * Elements of a map that is deleted from are mostly missing when they are assigned: then update at once. */
+static void assign_in_hash(struct lower *l, const struct lang_map *map, const struct node *keys, ir_value value) {
+    struct ir_function *f = l->f;
+    struct place memory = lower_temp(l, 8);
+    lower_zero(l, memory, 8);
+    lower_store(l, memory, map->value, value);
+    ir_value key = lower_key(l, map, keys);
+    forget(l, map);
+    ir_block start = f->current, join = ir_block_new(f, start), failed = ir_block_new(f, start);
+    ir_value handle = tested_handle(l, map, join);
+    if (!map->deleted) {
+        ir_value element = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
+        ir_block found = ir_block_new(f, f->current), missing = ir_block_new(f, f->current);
+        ir_branch(f, element, found, missing);
+        ir_enter(f, found);
+        store_element(l, map, element, value);
+        ir_jump(f, join);
+        ir_enter(f, missing);
+    }
+    ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory),
+                              ir_constant(f, BPF_ANY));
+    ir_branch(f, error, failed, join);
+    ir_enter(f, failed);
+    count_refused(l, map, error);
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
 static void assign_integer(struct lower *l, const struct lang_map *map, const struct node *keys, ir_value value) {
     struct ir_function *f = l->f;
     if (map->storage == LANG_STORE_GLOBAL) {
@@ -276,9 +305,12 @@ static void assign_integer(struct lower *l, const struct lang_map *map, const st
         mark_set(l, map);
         return;
     }
-    ir_value key = map->storage == LANG_STORE_TASK ? IR_NONE : lower_key(l, map, keys);
+    if (map->storage != LANG_STORE_TASK) {
+        assign_in_hash(l, map, keys, value);
+        return;
+    }
     ir_block join = ir_block_new(f, f->current);
-    store_element(l, map, lower_map_slot(l, map, key, join), value);
+    store_element(l, map, lower_map_slot(l, map, IR_NONE, join), value);
     ir_jump(f, join);
     ir_enter(f, join);
 }
