@@ -36,7 +36,7 @@ def test_script_attaches(trace, script):
     if reason:
         pytest.skip(f"needs {reason}")
     answer = trace.command("--dry-run", script)
-    if answer.code and re.search(r"No such file|No matches for uprobe|not found.*lib", answer.stderr):
+    if answer.code and re.search(r"No such file|does not exist|No matches for uprobe|not found.*lib", answer.stderr):
         pytest.skip("the program it traces is not installed")
     if f"does not contain a field named '{FIELDS_GONE.get(script.stem)}'" in answer.stderr:
         pytest.skip("this kernel has no such field any more")
