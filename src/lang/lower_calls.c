@@ -35,7 +35,10 @@ static ir_value lower_len(struct lower *l, const struct node *node) {
 
 static ir_value lower_strncmp(struct lower *l, const struct node *node) {
     const struct node *a = node->child, *b = a->next;
-    return lower_string_differs(l, a, b, (uint32_t)b->next->number);
+    int64_t length = b->next->number;
+    if (length == 0)
+        return ir_constant(l->f, 0);
+    return lower_string_differs(l, a, b, length < INT32_MAX ? (uint32_t)length : INT32_MAX);
 }
 
 ir_value lower_call(struct lower *l, const struct node *node) {

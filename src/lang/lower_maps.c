@@ -40,13 +40,20 @@ static ir_value tested_handle(struct lower *l, const struct lang_map *map, ir_bl
 
 /* ---- keys -------------------------------------------------------------------------------------------------- */
 
+static ir_value scalar_key(struct lower *l, const struct lang_map *map, ir_value number) {
+    struct place memory = lower_temp(l, 8);
+    if (map->key->size < 8)
+        lower_zero(l, memory, 8);
+    lower_store(l, memory, map->key, number);
+    return place_address(l, memory);
+}
+
 ir_value lower_key(struct lower *l, const struct lang_map *map, const struct node *keys) {
     if (!map->key || !keys)
         return first_entry(l);
+    if (type_is_scalar(map->key))
+        return scalar_key(l, map, lower_scalar(l, keys));
     struct place memory = lower_temp(l, map->key->size);
-    uint32_t padded = (map->key->size + 7) & ~7u;
-    if (map->key->size < padded && map->key->size < 8)
-        lower_zero(l, memory, padded);
     if (map->key->kind == TYPE_TUPLE && keys->next) {
         struct node tuple = {.kind = NODE_TUPLE, .loc = keys->loc, .type = map->key, .child = (struct node *)keys};
         lower_into(l, &tuple, map->key, memory, true);
@@ -112,7 +119,7 @@ static ir_value find_element(struct lower *l, const struct lang_map *map, const 
     if (task) {
         element = task_element(l, map, false);
     } else {
-        ir_value key = lower_key(l, map, keys);
+        ir_value key = shareable ? scalar_key(l, map, number) : lower_key(l, map, keys);
         element = ir_calln(l->f, IR_HELPER_map_lookup_elem, tested_handle(l, map, missing), key);
     }
     if (shareable)

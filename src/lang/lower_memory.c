@@ -262,6 +262,16 @@ void lower_zero(struct lower *l, struct place place, uint32_t size) {
     }
 }
 
+/* Zero bytes from `size` up to the next multiple of 8. */
+static void lower_zero_tail(struct lower *l, struct place place, uint32_t size) {
+    for (unsigned width = 1; size & 7; width *= 2) {
+        if (size & width) {
+            ir_store(l->f, width, place.base, place.offset + (int32_t)size, ir_constant(l->f, 0));
+            size += width;
+        }
+    }
+}
+
 void lower_copy(struct lower *l, struct place to, struct place from, uint32_t size) {
     struct ir_function *f = l->f;
     size = (size + 7) & ~7u;
@@ -319,7 +329,8 @@ struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need
         return lower_place(l, node);
     }
     const struct type *type = node->type;
-    if (type->kind == TYPE_STRING && need && need + 1 < capacity) {
+    bool whole = node->builtin; /* is copied as it is: comm */
+    if (type->kind == TYPE_STRING && need && need + 1 < capacity && !whole) {
         capacity = need + 1; /* one more: a longer text must not end where the other one ends */
         type = type_string(l->arena, capacity);
     }
@@ -436,6 +447,8 @@ static void memory_into(struct lower *l, const struct node *node, const struct t
         copy_value(l, from, node->type, to, type);
     else
         read_memory(l, from, to, type->size);
+    if (clean && type->kind != TYPE_STRING && (type->size & 7)) /* keys and values are whole words */
+        lower_zero_tail(l, to, type->size);
     if (clean && type->kind == TYPE_STRING && node->type->size < type->size) {
         uint32_t done = (node->type->size + 7) & ~7u;
         if (done < type->size)

@@ -1,5 +1,6 @@
 /* From text to programs: the compiler's stages in order. */
 #include "session/session_int.h"
+#include <stdlib.h>
 #include <string.h>
 
 static int print_diagnostics(struct session *s) {
@@ -49,13 +50,19 @@ static uint32_t ring_size(const struct node *tree, uint32_t cpus) {
     return size;
 }
 
+/* For tests: random but legal choices of registers. */
+static uint64_t torture_seed(void) {
+    const char *seed = getenv("TARSIER_TORTURE");
+    return seed ? strtoull(seed, NULL, 0) : 0;
+}
+
 static int lower_unit(struct session *s, struct session_unit *unit) {
     if (!lang_check_unit(s->program, &unit->lang, &s->env, &s->diags))
         return SESSION_USER_ERROR;
     struct ir_module *module = lang_lower(s->program, &unit->lang, &s->env, &s->diags);
     if (!module)
         return SESSION_USER_ERROR;
-    struct bpf_options options = {.cpu_v4 = false};
+    struct bpf_options options = {.cpu_v4 = false, .random_seed = torture_seed()};
     const char *error = NULL;
     if (!bpf_compile(s->arena, module, &options, &unit->program, &error)) {
         diag_error(&s->diags, "program-limit", unit->lang.probe->loc, "%s", error);
