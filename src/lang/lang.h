@@ -113,6 +113,7 @@ struct lang_map {
     bool tested;             /* has_key() */
     bool always_tid_key;     /* every key expression is exactly `tid` */
     enum lang_storage storage; /* planned */
+    bool single_writer;      /* planned: one program updates it, and that one never interrupts itself */
     uint32_t map;            /* planned: number of the BPF map (plan->maps), IR_NONE for globals */
     uint32_t offset;         /* planned: LANG_STORE_GLOBAL: offset of {u64 set, u64 value} in the globals */
 };

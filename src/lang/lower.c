@@ -72,6 +72,19 @@ ir_slot lower_temp_slot(struct lower *l, uint32_t size) {
     return best->slot;
 }
 
+void lower_release_slot(struct lower *l, ir_slot slot) {
+    for (uint32_t i = 0; i < l->temps.count; i++) {
+        if (l->temps.data[i].slot == slot)
+            l->temps.data[i].depth = 0;
+    }
+}
+
+ir_value lower_take_slot(struct lower *l, ir_slot slot) {
+    ir_value value = lower_load_slot(l, slot);
+    lower_release_slot(l, slot);
+    return value;
+}
+
 static uint32_t stack_in_use(const struct lower *l) {
     uint32_t size = 0;
     for (uint32_t i = 0; i < l->module->slots.count; i++)
@@ -85,7 +98,7 @@ static uint32_t stack_in_use(const struct lower *l) {
 
 struct place lower_temp(struct lower *l, uint32_t size) {
     size = (size + 7) & ~7u;
-    if (size <= STACK_TEMP_LIMIT && (size <= 8 || stack_in_use(l) + size <= STACK_TOTAL_LIMIT))
+    if (size <= STACK_TEMP_LIMIT && stack_in_use(l) + size <= STACK_TOTAL_LIMIT)
         return place_direct(ir_slot_address(l->f, lower_temp_slot(l, size)), 0);
     uint32_t offset = l->temps_top;
     l->temps_top += size;

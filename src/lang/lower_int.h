@@ -114,7 +114,9 @@ ir_value lower_probe_id(struct lower *l);
 ir_value lower_scratch(struct lower *l); /* base of the program's scratch slot */
 ir_value lower_load_slot(struct lower *l, ir_slot slot);
 void lower_store_slot(struct lower *l, ir_slot slot, ir_value value);
-ir_slot lower_temp_slot(struct lower *l, uint32_t size);
+ir_slot lower_temp_slot(struct lower *l, uint32_t size); /* until the statement ends */
+void lower_release_slot(struct lower *l, ir_slot slot);  /* or earlier */
+ir_value lower_take_slot(struct lower *l, ir_slot slot); /* its value; the slot is free again */
 /* Memory for the rest of the statement: stack when small, scratch otherwise. */
 struct place lower_temp(struct lower *l, uint32_t size);
 struct place lower_variable_memory(struct lower *l, struct lang_variable *variable);

@@ -158,10 +158,37 @@ static void plan_map(struct lang_program *program, struct lang_map *map, const s
     }
 }
 
-void lang_plan_maps(struct lang_program *program, const struct lang_env *env) {
+static bool updates(const struct node *node, const struct lang_map *map) {
+    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && node->child->kind == NODE_MAP &&
+        node->child->map == map)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (updates(child, map))
+            return true;
+    }
+    return false;
+}
+
+/* The kernel does not start a tracing program on a CPU where it is already running (it counts a miss), except behind
+ * user probes. So what only one program updates needs no atomic instruction in memory of that CPU. */
+static bool has_single_writer(const struct lang_map *map, const struct lang_unit *units, uint32_t count) {
+    uint32_t writers = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!updates(units[i].probe, map))
+            continue;
+        enum lang_context context = units[i].target->context;
+        writers += context == LANG_CONTEXT_UPROBE || context == LANG_CONTEXT_URETPROBE ? 2 : 1;
+    }
+    return writers == 1;
+}
+
+void lang_plan_maps(struct lang_program *program, const struct lang_unit *units, uint32_t count,
+                    const struct lang_env *env) {
     program->plan = lang_plan_new(program->arena, env);
     for (uint32_t i = 0; i < program->maps.count; i++) {
-        if (program->maps.data[i]->value)
-            plan_map(program, program->maps.data[i], env);
+        struct lang_map *map = program->maps.data[i];
+        map->single_writer = has_single_writer(map, units, count);
+        if (map->value)
+            plan_map(program, map, env);
     }
 }

@@ -117,8 +117,9 @@ struct lang_plan {
 #define LANG_CONSTANTS_ZERO 16640u
 
 struct lang_plan *lang_plan_new(struct arena *arena, const struct lang_env *env);
-/* Decides storage for every map of the checked script. */
-void lang_plan_maps(struct lang_program *program, const struct lang_env *env);
+/* Decides storage for every map of the checked script, of which these programs will be made. */
+void lang_plan_maps(struct lang_program *program, const struct lang_unit *units, uint32_t count,
+                    const struct lang_env *env);
 
 /* Used by lowering. */
 uint32_t lang_plan_counter(struct lang_plan *plan); /* offset of a new u64 in the globals */

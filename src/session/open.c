@@ -86,12 +86,13 @@ int session_compile(struct session *s) {
     }
     if (s->options->list)
         return session_list(s);
-    if (!lang_check(s->program, lang_units(s), s->units.count, &s->env, &s->diags)) {
+    const struct lang_unit *units = lang_units(s);
+    if (!lang_check(s->program, units, s->units.count, &s->env, &s->diags)) {
         print_diagnostics(s);
         return SESSION_USER_ERROR;
     }
     ask_kernel(s);
-    lang_plan_maps(s->program, &s->env);
+    lang_plan_maps(s->program, units, s->units.count, &s->env);
     s->plan = s->program->plan;
     s->ring_size = ring_size(s->program->tree, s->cpus.count_possible);
     s->plan->ring_wake_bytes = s->ring_size / 4;
