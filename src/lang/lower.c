@@ -55,14 +55,18 @@ void lower_store_slot(struct lower *l, ir_slot slot, ir_value value) {
     ir_store(l->f, 8, ir_slot_address(l->f, slot), 0, value);
 }
 
-ir_slot lower_temp_slot(struct lower *l, uint32_t size) {
-    size = (size + 7) & ~7u;
-    struct temp *best = NULL;
-    for (uint32_t i = 0; i < l->temps.count; i++) {
+static struct temp *free_temp(struct lower *l, uint32_t size) {
+    for (uint32_t i = l->temps.count; i-- > 0;) {
         struct temp *temp = &l->temps.data[i];
         if (temp->depth == 0 && temp->size == size)
-            best = temp;
+            return temp;
     }
+    return NULL;
+}
+
+ir_slot lower_temp_slot(struct lower *l, uint32_t size) {
+    size = (size + 7) & ~7u;
+    struct temp *best = free_temp(l, size);
     if (!best) {
         best = vec_add(l->arena, &l->temps);
         best->slot = ir_slot_new(l->module, size, "temp");
@@ -98,7 +102,7 @@ static uint32_t stack_in_use(const struct lower *l) {
 
 struct place lower_temp(struct lower *l, uint32_t size) {
     size = (size + 7) & ~7u;
-    if (size <= STACK_TEMP_LIMIT && stack_in_use(l) + size <= STACK_TOTAL_LIMIT)
+    if (size <= STACK_TEMP_LIMIT && (free_temp(l, size) || stack_in_use(l) + size <= STACK_TOTAL_LIMIT))
         return place_direct(ir_slot_address(l->f, lower_temp_slot(l, size)), 0);
     uint32_t offset = l->temps_top;
     l->temps_top += size;
@@ -155,7 +159,7 @@ static void try_scratch_slot(struct lower *l, ir_slot bit_slot, ir_block taken, 
 }
 
 /* Leaves the current block where `scratch_base` is valid; events that find no slot are counted and dropped. */
-static void take_scratch(struct lower *l, ir_slot bit_slot, ir_block drop) {
+static void take_scratch(struct lower *l, ir_slot bit_slot, ir_slot key, ir_block drop) {
     struct ir_function *f = l->f;
     uint32_t map = lang_plan_scratch(l->plan);
     ir_block start = f->current, taken = ir_block_new(f, start);
@@ -169,7 +173,6 @@ static void take_scratch(struct lower *l, ir_slot bit_slot, ir_block drop) {
     ir_jump(f, drop);
 
     ir_enter(f, taken);
-    ir_slot key = lower_temp_slot(l, 8);
     ir_store(f, 4, ir_slot_address(f, key), 0, lower_log2_code(l, lower_load_slot(l, bit_slot)));
     ir_value base = ir_calln(f, IR_HELPER_map_lookup_elem, ir_map(f, map), ir_slot_address(f, key));
     ir_block ready = ir_block_new(f, f->current);
@@ -317,10 +320,13 @@ static void lower_program(struct lower *l) {
     bool scratch = !l->measuring && l->scratch_variables + l->scratch_temps > 0;
     ir_block drop = ir_block_new(f, f->current);
     filter_event(l, drop);
-    ir_slot bit_slot = scratch ? ir_slot_new(l->module, 8, "scratch bit") : IR_NONE;
+    /* Both runs have the same slots, so that both find the same room on the stack and put the same into scratch. */
+    bool slots = scratch || l->measuring;
+    ir_slot bit_slot = slots ? ir_slot_new(l->module, 8, "scratch bit") : IR_NONE;
+    ir_slot key_slot = slots ? ir_slot_new(l->module, 8, "scratch number") : IR_NONE;
     const struct node *predicate = node_probe_predicate(probe);
     if (scratch && l->predicate_scratch)
-        take_scratch(l, bit_slot, drop);
+        take_scratch(l, bit_slot, key_slot, drop);
     ir_block refused = ir_block_new(f, f->current);
     if (predicate) {
         ir_block accepted = ir_block_new(f, f->current);
@@ -329,7 +335,7 @@ static void lower_program(struct lower *l) {
         l->predicate_scratch = l->predicate_scratch || l->temps_most > 0;
     }
     if (scratch && !l->predicate_scratch)
-        take_scratch(l, bit_slot, drop);
+        take_scratch(l, bit_slot, key_slot, drop);
     l->leave = ir_block_new(f, f->current);
     lower_block(l, node_probe_body(probe));
     if (!ir_finished(f))
@@ -394,6 +400,7 @@ struct ir_module *lang_lower(struct lang_program *program, const struct lang_uni
         l->scratch_temps = measure->temps_most;
         l->predicate_scratch = measure->predicate_scratch;
         lower_program(l);
+        assert(l->variables_top == l->scratch_variables && l->temps_most == l->scratch_temps);
         if (program->plan->scratch_size < scratch)
             program->plan->scratch_size = (scratch + 7) & ~7u;
     }

@@ -70,7 +70,7 @@ static ir_value fine_bucket(struct lower *l, ir_value value, uint32_t bits) {
     lower_store_slot(l, slot, ir_binary(f, IR_ADD, ir_binary(f, IR_OR, row, column), ir_constant(f, 1)));
     ir_jump(f, join);
     ir_enter(f, join);
-    return lower_load_slot(l, slot);
+    return lower_take_slot(l, slot);
 }
 
 /*     v < min: 0;  v >= max: last;  else (v - min) / step + 1 */
@@ -92,7 +92,7 @@ static ir_value linear_bucket(struct lower *l, const struct type *type, ir_value
     lower_store_slot(l, slot, ir_binary(f, IR_ADD, number, ir_constant(f, 1)));
     ir_jump(f, join);
     ir_enter(f, join);
-    return lower_load_slot(l, slot);
+    return lower_take_slot(l, slot);
 }
 
 static void update_bucket(struct lower *l, const struct lang_map *map, ir_value element, ir_value bucket) {

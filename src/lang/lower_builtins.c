@@ -116,7 +116,7 @@ ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
         lower_store_slot(l, slot, ir_constant(f, 0));
         guard_join(l, &guard);
     }
-    return lower_load_slot(l, slot);
+    return lower_take_slot(l, slot);
 }
 
 static ir_value lower_builtin_retval(struct lower *l) { return lower_register(l, lang_machine.return_value); }

@@ -30,7 +30,7 @@ static ir_value lower_len(struct lower *l, const struct node *node) {
                               ir_constant(outer, 0), ir_constant(outer, 0)));
     ir_jump(outer, join);
     ir_enter(outer, join);
-    return lower_load_slot(l, result);
+    return lower_take_slot(l, result);
 }
 
 static ir_value lower_strncmp(struct lower *l, const struct node *node) {

@@ -21,7 +21,7 @@ static void join_from(struct lower *l, const struct join *join, ir_value value) 
 
 static ir_value join_end(struct lower *l, const struct join *join) {
     ir_enter(l->f, join->block);
-    return lower_load_slot(l, join->slot);
+    return lower_take_slot(l, join->slot);
 }
 
 /* ---- arithmetic -------------------------------------------------------------------------------------------- */
@@ -190,7 +190,7 @@ static ir_value lower_address(struct lower *l, const struct node *node) {
         lower_store_slot(l, slot, ir_constant(l->f, 0));
         guard_join(l, &guard);
     }
-    return lower_load_slot(l, slot);
+    return lower_take_slot(l, slot);
 }
 
 static ir_value lower_unary(struct lower *l, const struct node *node) {
@@ -264,7 +264,7 @@ static struct pointer guarded_pointer(struct lower *l, const struct node *node) 
         lower_store_slot(l, slot, ir_constant(l->f, 0));
         guard_join(l, &guard);
     }
-    pointer.value = lower_load_slot(l, slot);
+    pointer.value = lower_take_slot(l, slot);
     return pointer;
 }
 

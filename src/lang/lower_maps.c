@@ -188,7 +188,7 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
         ir_jump(f, done);
     }
     ir_enter(f, ready);
-    return lower_load_slot(l, slot);
+    return lower_take_slot(l, slot);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ ir_value lower_map_scalar(struct lower *l, const struct node *node) {
     lower_store_slot(l, result, lower_load(l, place_direct(element, 0), map->value));
     ir_jump(f, join);
     ir_enter(f, join);
-    return lower_load_slot(l, result);
+    return lower_take_slot(l, result);
 }
 
 struct place lower_map_place(struct lower *l, const struct node *node) {
@@ -226,7 +226,7 @@ struct place lower_map_place(struct lower *l, const struct node *node) {
     lower_store_slot(l, result, element);
     ir_jump(f, join);
     ir_enter(f, join);
-    return place_direct(lower_load_slot(l, result), 0);
+    return place_direct(lower_take_slot(l, result), 0);
 }
 
 ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const struct node *keys) {
@@ -241,7 +241,7 @@ ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const st
     lower_store_slot(l, result, task ? ir_load(f, 8, element, 8) : ir_constant(f, 1));
     ir_jump(f, join);
     ir_enter(f, join);
-    return lower_load_slot(l, result);
+    return lower_take_slot(l, result);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------- */
@@ -357,7 +357,7 @@ static ir_value add_to_element(struct lower *l, const struct lang_map *map, cons
         lower_store_slot(l, result, old);
     ir_jump(f, join);
     ir_enter(f, join);
-    return used ? lower_load_slot(l, result) : IR_NONE;
+    return used ? lower_take_slot(l, result) : IR_NONE;
 }
 
 ir_value lower_map_increment(struct lower *l, const struct node *node, int64_t by, bool postfix, bool used) {
@@ -429,5 +429,5 @@ ir_value lower_map_delete(struct lower *l, const struct lang_map *map, const str
     }
     ir_jump(f, join);
     ir_enter(f, join);
-    return lower_load_slot(l, result);
+    return lower_take_slot(l, result);
 }

@@ -237,7 +237,7 @@ ir_value lower_read(struct lower *l, const struct node *node) {
         lower_store_slot(l, slot, ir_constant(l->f, 0));
         guard_join(l, &guard);
     }
-    return lower_load_slot(l, slot);
+    return lower_take_slot(l, slot);
 }
 
 /* ---- stores ------------------------------------------------------------------------------------------------ */

@@ -73,6 +73,9 @@ static void lay_out(struct lower *l, struct lang_action *action, const struct no
     action->size = (uint32_t)sizeof(struct lang_record) + ((action->record->size + 7) & ~7u);
 }
 
+/* More values than this wait in memory for the record: each would take a stack word of its own. */
+#define MANY_VALUES 12
+
 static bool in_register(const struct type *type) { return type_is_scalar(type); }
 
 void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count) {
@@ -82,8 +85,13 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
     vec_push(l->arena, &l->plan->actions, *action);
 
     ir_value *scalars = arena_new_array(l->arena, ir_value, count + 1);
-    for (uint32_t i = 0; i < count; i++)
+    bool many = count > MANY_VALUES;
+    struct place waiting = many ? lower_temp(l, 8 * count) : place_direct(IR_NONE, 0);
+    for (uint32_t i = 0; i < count; i++) {
         scalars[i] = in_register(action->record->fields[i].type) ? lower_scalar(l, values[i]) : IR_NONE;
+        if (many && scalars[i] != IR_NONE)
+            ir_store(f, 8, waiting.base, waiting.offset + (int32_t)(8 * i), scalars[i]);
+    }
     ir_value row = lower_cpu_row(l);
     ir_block done = ir_block_new(f, f->current);
     ir_value record = reserve(l, row, action->size, done);
@@ -93,6 +101,8 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
     for (uint32_t i = 0; i < count; i++) {
         const struct type_field *field = &action->record->fields[i];
         struct place to = place_direct(record, (int32_t)(sizeof(struct lang_record) + field->offset));
+        if (many && scalars[i] != IR_NONE)
+            scalars[i] = ir_load(f, 8, waiting.base, waiting.offset + (int32_t)(8 * i));
         if (scalars[i] != IR_NONE)
             lower_store(l, to, field->type, scalars[i]);
         else
