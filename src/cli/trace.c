@@ -13,7 +13,8 @@
 static bool read_program(const struct cli_request *request, struct strbuf *text, struct source *source) {
     const char *path = request->arguments[0];
     bool standard_input = strcmp(path, "-") == 0;
-    int error = kernel_read_file(standard_input ? "/dev/stdin" : path, text, SOURCE_LIMIT);
+    int error = standard_input ? kernel_read_descriptor(STDIN_FILENO, text, SOURCE_LIMIT)
+                               : kernel_read_file(path, text, SOURCE_LIMIT);
     if (error < 0) {
         fprintf(stderr, "ERROR: cannot read the program %s: %s\n", path, strerror(-error));
         if (error == -ENOENT && strchr(path, '{'))
@@ -85,6 +86,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .stages = request->stages,
         .list = request->list,
         .output_fd = output,
+        .output_name = request->output ? request->output : "standard output",
         .format = request->format,
         .buffering = request->buffering,
     };

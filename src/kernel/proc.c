@@ -12,10 +12,7 @@
 
 #define CPU_ID_MAX 65535u
 
-int kernel_read_file_at(int directory_fd, const char *path, struct strbuf *out, size_t max) {
-    int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
+int kernel_read_descriptor(int fd, struct strbuf *out, size_t max) {
     int result = 0;
     size_t total = 0;
     for (;;) {
@@ -38,6 +35,14 @@ int kernel_read_file_at(int directory_fd, const char *path, struct strbuf *out, 
         out->length += (size_t)got;
     }
     out->data[out->length] = '\0';
+    return result;
+}
+
+int kernel_read_file_at(int directory_fd, const char *path, struct strbuf *out, size_t max) {
+    int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    int result = kernel_read_descriptor(fd, out, max);
     close(fd);
     return result;
 }

@@ -11,6 +11,7 @@
 
 /* Appends the whole file; more than `max` bytes is -EFBIG. Also for /proc files, whose stat size is 0. */
 int kernel_read_file(const char *path, struct strbuf *out, size_t max);
+int kernel_read_descriptor(int fd, struct strbuf *out, size_t max); /* from where it stands to the end */
 int kernel_read_file_at(int directory_fd, const char *path, struct strbuf *out, size_t max);
 
 /* ---- CPUs ---------------------------------------------------------------------------------------------------- */
