@@ -108,6 +108,26 @@ static void lower_unroll(struct lower *l, const struct node *node) {
     l->loop = loop.outer;
 }
 
+/* The verifier follows a loop round by round as long as it knows the numbers that its conditions depend on (a counter
+ * that starts at 0: one round more for each). So variables that the body assigns get a value it does not know: plus a
+ * zero read from a map. Then it sees the body once or twice. */
+static void forget_numbers(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct lang_variable *variable = node->variable;
+    if (node->kind == NODE_VARIABLE && variable->slot != IR_NONE && type_is_scalar(variable->type) &&
+        variable->type->kind != TYPE_POINTER) {
+        ir_value number = lower_load_slot(l, variable->slot), zero = ir_load(f, 8, lower_constants(l, 0), 0);
+        lower_store_slot(l, variable->slot, ir_binary(f, IR_ADD, number, zero));
+    }
+}
+
+static void forget_assigned(struct lower *l, const struct node *node) {
+    if (node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT)
+        forget_numbers(l, node->child);
+    for (const struct node *child = node->child; child; child = child->next)
+        forget_assigned(l, child);
+}
+
 /* bpf_loop(count, body, frame), then: if the body asked to leave the probe, leave. Gives the number of rounds. */
 static ir_value call_loop(struct lower *l, ir_value count, const struct ir_function *body, struct loop *loop) {
     struct ir_function *f = l->f;
@@ -148,6 +168,7 @@ static void end_body(struct lower *l, struct loop *loop, struct ir_function *out
 static void lower_while(struct lower *l, const struct node *node) {
     struct ir_function *outer = l->f;
     struct loop loop;
+    forget_assigned(l, node);
     struct ir_function *body = begin_body(l, &loop, "while");
     body->loc = node->loc;
     ir_block yes = ir_block_new(body, body->current), no = ir_block_new(body, body->current);
@@ -163,20 +184,32 @@ static void lower_while(struct lower *l, const struct node *node) {
     count_cut_loop(l, ir_binary(outer, IR_EQ, rounds, ir_constant(outer, LOOP_LIMIT)), node->loc);
 }
 
-/*     count = end > first ? end - first : 0; bpf_loop(count, { $i = first + index; ... }) */
+/* At most as many rounds as the kernel allows. */
+static ir_value bounded_rounds(struct lower *l, ir_value count) {
+    struct ir_function *f = l->f;
+    ir_slot slot = lower_temp_slot(l, 8);
+    lower_store_slot(l, slot, count);
+    ir_block over = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
+    ir_branch(f, ir_binary(f, IR_UGT, count, ir_constant(f, LOOP_LIMIT)), over, join);
+    ir_enter(f, over);
+    lower_store_slot(l, slot, ir_constant(f, LOOP_LIMIT));
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return lower_take_slot(l, slot);
+}
+
+/*     if (end > first) bpf_loop(end - first, { $i = first + index; ... })
+ * The kernel must not be asked for 0 rounds where its verifier knows that: it then drops the body and fails. */
 static void lower_for_range(struct lower *l, const struct node *node) {
     struct ir_function *outer = l->f;
     const struct node *variable = node->child, *first = variable->next, *end = first->next;
-    ir_slot start_slot = lower_temp_slot(l, 8), count_slot = lower_temp_slot(l, 8);
+    ir_slot start_slot = lower_temp_slot(l, 8);
     ir_value from = lower_scalar(l, first), to = lower_scalar(l, end);
+    forget_assigned(l, end->next);
     lower_store_slot(l, start_slot, from);
-    lower_store_slot(l, count_slot, ir_constant(outer, 0));
-    ir_block some = ir_block_new(outer, outer->current), go = ir_block_new(outer, outer->current);
-    ir_branch(outer, ir_binary(outer, IR_SGT, to, from), some, go);
+    ir_block some = ir_block_new(outer, outer->current), done = ir_block_new(outer, outer->current);
+    ir_branch(outer, ir_binary(outer, IR_SGT, to, from), some, done);
     ir_enter(outer, some);
-    lower_store_slot(l, count_slot, ir_binary(outer, IR_SUB, to, from));
-    ir_jump(outer, go);
-    ir_enter(outer, go);
 
     struct loop loop;
     struct ir_function *body = begin_body(l, &loop, "for");
@@ -185,9 +218,13 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     assign_scalar(l, variable->variable, ir_binary(body, IR_ADD, lower_load_slot(l, start_slot), index));
     lower_block(l, end->next);
     end_body(l, &loop, outer);
-    /* More rounds than the kernel allows: bpf_loop refuses all of them. */
-    ir_value rounds = call_loop(l, lower_load_slot(l, count_slot), body, &loop);
-    count_cut_loop(l, ir_binary(outer, IR_SLT, rounds, ir_constant(outer, 0)), node->loc);
+    ir_value count = ir_binary(outer, IR_SUB, to, from), limit = ir_constant(outer, LOOP_LIMIT);
+    ir_value rounds = call_loop(l, bounded_rounds(l, count), body, &loop);
+    ir_value cut = ir_binary(outer, IR_AND, ir_binary(outer, IR_EQ, rounds, limit),
+                             ir_binary(outer, IR_UGT, count, limit));
+    count_cut_loop(l, cut, node->loc);
+    ir_jump(outer, done);
+    ir_enter(outer, done);
 }
 
 static void lower_break(struct lower *l, bool is_break) {

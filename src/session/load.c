@@ -48,6 +48,13 @@ static void show_refusal(struct session *s, const struct session_unit *unit, con
         fprintf(stderr, "%s", log);
 }
 
+static void show_size(const struct session_unit *unit) {
+    struct kernel_program_info info = {0};
+    kernel_program_info(unit->program_fd, &info);
+    fprintf(stderr, "loaded %s: %u instructions, %u verified, %u bytes of machine code\n", unit->target.name,
+            unit->program.instructions.count, info.verified_instructions, info.jited_size);
+}
+
 #define LOG_SIZE (4u << 20)
 
 static int load_unit(struct session *s, struct session_unit *unit) {
@@ -77,6 +84,8 @@ static int load_unit(struct session *s, struct session_unit *unit) {
     if (unit->program_fd >= 0) {
         if (btf_fd >= 0)
             close(btf_fd);
+        if (s->options->verbose)
+            show_size(unit);
         return SESSION_OK;
     }
     int error = unit->program_fd;
@@ -142,9 +151,7 @@ int session_attach(struct session *s) {
     for (uint32_t i = 0; i < s->units.count; i++) {
         struct session_unit *unit = s->units.data[i];
         int result = SESSION_OK;
-        if (unit->is_begin || unit->is_end)
-            s->attached += unit->targets.items.count;
-        else if (unit->target.context != LANG_CONTEXT_UPROBE)
+        if (!unit->is_begin && !unit->is_end && unit->target.context != LANG_CONTEXT_UPROBE)
             result = attach_unit(s, unit);
         if (result != SESSION_OK)
             return result;
