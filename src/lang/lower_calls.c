@@ -128,17 +128,33 @@ void lower_call_into(struct lower *l, const struct node *node, const struct type
 
 /* ---- statements ---------------------------------------------------------------------------------------------- */
 
-/* print(@m) with clear(@m) right behind it, other prints and clears between allowed: nothing is lost in between. */
-static bool cleared_next(const struct node *next, const struct lang_map *map) {
+/* The clear(@m) or zero(@m) right behind print(@m), other prints and clears between allowed; NULL: none. */
+static const struct node *emptied_next(const struct node *next, const struct lang_map *map) {
     for (; next && next->kind == NODE_EXPRESSION && next->child->kind == NODE_CALL && next->child->function;
          next = next->next) {
         const struct node *call = next->child;
         enum lang_function_id id = call->function->id;
         bool same = call->child && call->child->kind == NODE_MAP && call->child->map == map;
-        if (id == LANG_FUNCTION_clear && same)
+        if (same && (id == LANG_FUNCTION_clear || id == LANG_FUNCTION_zero))
+            return call;
+        if (same || id == LANG_FUNCTION_exit)
+            return NULL;
+    }
+    return NULL;
+}
+
+static enum lang_then then_of(struct lower *l, const struct node *next, const struct lang_map *map) {
+    const struct node *call = emptied_next(next, map);
+    if (!call)
+        return LANG_THEN_NOTHING;
+    vec_push(l->arena, &l->done, call);
+    return call->function->id == LANG_FUNCTION_clear ? LANG_THEN_CLEARED : LANG_THEN_ZEROED;
+}
+
+static bool is_done(const struct lower *l, const struct node *call) {
+    for (uint32_t i = 0; i < l->done.count; i++) {
+        if (l->done.data[i] == call)
             return true;
-        if (id == LANG_FUNCTION_exit || (same && id != LANG_FUNCTION_clear))
-            return false;
     }
     return false;
 }
@@ -153,7 +169,7 @@ static void statement_print(struct lower *l, const struct node *node, const stru
         action.map = value->map;
         action.top = value->next ? value->next->number : 0;
         action.div = value->next && value->next->next ? value->next->next->number : 0;
-        action.then_cleared = cleared_next(next, value->map);
+        action.then = then_of(l, next, value->map);
         lower_record(l, &action, NULL, 0);
     } else if (element && type_is_aggregate(value->map->value)) {
         /* The element is on all CPUs: user space reads it by the key. */
@@ -192,7 +208,8 @@ static void statement_exit(struct lower *l, const struct node *node) {
 
 static void statement_on_map(struct lower *l, const struct node *node, enum lang_action_kind kind) {
     struct lang_action action = {.kind = kind, .loc = node->loc, .map = node->child->map};
-    lower_record(l, &action, NULL, 0);
+    if (!is_done(l, node))
+        lower_record(l, &action, NULL, 0);
 }
 
 void lower_call_statement(struct lower *l, const struct node *node, const struct node *next) {

@@ -93,6 +93,7 @@ struct lower {
     struct guard *guard;
     VEC(struct temp) temps;
     VEC(struct found) found; /* see lower_maps.c */
+    VEC(const struct node *) done; /* clear() and zero() that a print() before them does */
     uint32_t statement_depth;
 
     /* Scratch: [variables][temporaries]. Sizes are known from a first run over the block. */

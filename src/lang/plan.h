@@ -55,6 +55,10 @@ enum lang_action_kind {
     LANG_ACTION_TIME,
 };
 
+/* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the next
+ * print, and where the ring is full both are dropped. */
+enum lang_then { LANG_THEN_NOTHING, LANG_THEN_CLEARED, LANG_THEN_ZEROED };
+
 struct lang_action {
     enum lang_action_kind kind;
     struct loc loc;
@@ -63,7 +67,7 @@ struct lang_action {
     uint32_t size;              /* bytes of the whole record */
     struct lang_map *map;
     int64_t top, div;           /* print(@m, top, div); 0 when not given */
-    bool then_cleared;          /* print(@m) directly followed by clear(@m): swap generations before reading */
+    enum lang_then then;        /* LANG_ACTION_PRINT_MAP */
 };
 
 /* A place that can fail while running; its counter is a u64 at `counter` in the globals. */

@@ -55,14 +55,14 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
         view_print_value(&s->view, action->record->fields[0].type, payload_of(bytes));
         break;
     case LANG_ACTION_PRINT_MAP:
-        session_print_map(s, action);
+        session_print_map(s, action, record.stamp);
         break;
     case LANG_ACTION_PRINT_ELEMENT:
         session_print_element(s, action, payload_of(bytes));
         break;
     case LANG_ACTION_CLEAR:
     case LANG_ACTION_ZERO:
-        session_clear_map(s, action->map, action->kind == LANG_ACTION_ZERO);
+        session_clear_map(s, action->map, action->kind == LANG_ACTION_ZERO, record.stamp);
         break;
     case LANG_ACTION_TIME:
         do_time(s, action);

@@ -193,12 +193,14 @@ int session_swap(struct session *s, uint32_t number) {
     int fresh = create(s, plan, plan->value_size, -1), old = map->inner;
     if (fresh < 0)
         return fresh;
+    uint64_t now = kernel_monotonic_ns();
     int error = set_entry(map->fd, 0, fresh);
     if (error < 0) {
         close(fresh);
         return error;
     }
     map->inner = fresh;
+    map->emptied_at = now;
     return old;
 }
 

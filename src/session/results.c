@@ -99,23 +99,16 @@ static int current_fd(const struct session *s, const struct lang_map *map) {
     return state->inner >= 0 ? state->inner : state->fd;
 }
 
-/* `take`: read what there is and leave the map empty (the clear that follows then has nothing to do). */
-static int read_map(struct session *s, struct lang_map *map, bool take, struct contents *contents) {
-    if (map->storage == LANG_STORE_GLOBAL) {
-        read_global(s, map, contents, take);
+static int read_map(struct session *s, struct lang_map *map, struct contents *contents) {
+    switch (map->storage) {
+    case LANG_STORE_GLOBAL:
+        read_global(s, map, contents, false);
         return 0;
-    }
-    if (map->storage == LANG_STORE_TASK) /* never shown: that is why it may live in the tasks */
+    case LANG_STORE_TASK: /* never shown: that is why it may live in the tasks */
         return 0;
-    if (!take || s->maps[map->map].inner < 0)
+    default:
         return read_fd(s, map, current_fd(s, map), contents);
-    int old = session_swap(s, map->map);
-    if (old < 0)
-        return old;
-    s->maps[map->map].emptied = true;
-    int error = read_fd(s, map, old, contents);
-    close(old);
-    return error;
+    }
 }
 
 static void failed(const struct lang_map *map, const char *what, int error) {
@@ -125,16 +118,6 @@ static void failed(const struct lang_map *map, const char *what, int error) {
 static void print(struct session *s, struct lang_map *map, const struct contents *contents, int64_t top, int64_t div) {
     struct view_map shown = {map->name, map->key, map->value, contents->count, contents->keys, contents->values};
     view_print_map(&s->view, &shown, (uint32_t)top, (uint32_t)div);
-}
-
-void session_print_map(struct session *s, const struct lang_action *action) {
-    struct contents contents = {.arena = arena_new()};
-    int error = read_map(s, action->map, action->then_cleared, &contents);
-    if (error < 0)
-        failed(action->map, "cannot read", error);
-    else
-        print(s, action->map, &contents, action->top, action->div);
-    arena_free(contents.arena);
 }
 
 void session_print_element(struct session *s, const struct lang_action *action, const void *key) {
@@ -151,47 +134,97 @@ void session_print_element(struct session *s, const struct lang_action *action, 
     arena_free(contents.arena);
 }
 
+/* ---- emptying -------------------------------------------------------------------------------------------------- */
+
+static void *zero_value(struct session *s, const struct lang_map *map, struct arena *arena) {
+    return arena_alloc(arena, (size_t)s->plan->maps.data[map->map].value_size * s->cpus.count_possible);
+}
+
 /* Keys stay, with zero values; an element that came back meanwhile is left as it is. */
 static void put_zeros(struct session *s, struct lang_map *map, const struct contents *contents) {
-    const struct lang_map_plan *plan = &s->plan->maps.data[map->map];
-    void *zeros = arena_alloc(contents->arena, (size_t)plan->value_size * s->cpus.count_possible);
+    const void *zeros = zero_value(s, map, contents->arena);
     for (uint32_t i = 0; i < contents->count && contents->keys[i]; i++)
         kernel_map_update(current_fd(s, map), contents->keys[i], zeros, BPF_NOEXIST);
 }
 
 /* Maps of begin and end blocks alone have no generations: nothing else runs, so they are emptied key by key. */
-static int empty_in_place(struct session *s, struct lang_map *map, const struct contents *contents) {
-    const struct lang_map_plan *plan = &s->plan->maps.data[map->map];
-    if (map->storage == LANG_STORE_PERCPU_ARRAY) {
-        uint32_t zero = 0;
-        void *zeros = arena_alloc(contents->arena, (size_t)plan->value_size * s->cpus.count_possible);
-        return kernel_map_update(current_fd(s, map), &zero, zeros, BPF_ANY);
+static void empty_in_place(struct session *s, struct lang_map *map, bool keep_keys, const struct contents *contents) {
+    const uint32_t zero = 0;
+    const void *zeros = zero_value(s, map, contents->arena);
+    for (uint32_t i = 0; i < contents->count; i++) {
+        const void *key = contents->keys[i] ? contents->keys[i] : &zero;
+        if (keep_keys || map->storage == LANG_STORE_PERCPU_ARRAY)
+            kernel_map_update(current_fd(s, map), key, zeros, BPF_ANY);
+        else
+            kernel_map_delete(current_fd(s, map), key);
     }
-    for (uint32_t i = 0; i < contents->count; i++)
-        kernel_map_delete(current_fd(s, map), contents->keys[i]);
-    return 0;
 }
 
-void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys) {
+static int take_generation(struct session *s, struct lang_map *map, bool keep_keys, struct contents *contents) {
+    int old = session_swap(s, map->map);
+    if (old < 0)
+        return old;
+    int error = read_fd(s, map, old, contents);
+    close(old);
+    if (error >= 0 && keep_keys)
+        put_zeros(s, map, contents);
+    s->maps[map->map].zeroed = keep_keys;
+    return error;
+}
+
+/* A swap takes as long as the slowest program of the system (an RCU grace period), so requests may queue up behind it.
+ * All that was counted before such a request was written has been taken by that swap: it finds the map as the swap left
+ * it, and what has arrived since is kept for the requests that are newer. */
+static int as_left_empty(struct session *s, struct lang_map *map, struct contents *contents) {
+    if (!s->maps[map->map].zeroed)
+        return 0;
+    int error = read_fd(s, map, current_fd(s, map), contents);
+    for (uint32_t i = 0; error >= 0 && i < contents->count; i++)
+        contents->values[i] = arena_alloc(contents->arena, map->value->size);
+    return error;
+}
+
+/* Reads what there is and leaves the map empty, or its keys with zeros. `stamp`: when that was asked for. */
+static int take_map(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp,
+                    struct contents *contents) {
     if (map->storage == LANG_STORE_TASK)
-        return;
-    bool generations = map->storage != LANG_STORE_GLOBAL && s->maps[map->map].inner >= 0;
-    if (generations && s->maps[map->map].emptied && !keep_keys) { /* print() has done it */
-        s->maps[map->map].emptied = false;
-        return;
+        return 0;
+    if (map->storage == LANG_STORE_GLOBAL) {
+        read_global(s, map, contents, true);
+        if (keep_keys && contents->count)
+            __atomic_store_n(global_word(s, map, 0), 1, __ATOMIC_RELAXED);
+        return 0;
     }
+    const struct session_map *state = &s->maps[map->map];
+    if (state->inner < 0) {
+        int error = read_fd(s, map, state->fd, contents);
+        empty_in_place(s, map, keep_keys, contents);
+        return error;
+    }
+    if (stamp < state->emptied_at && state->zeroed == keep_keys)
+        return as_left_empty(s, map, contents);
+    return take_generation(s, map, keep_keys, contents);
+}
+
+/* ---- what records ask for ------------------------------------------------------------------------------------- */
+
+void session_print_map(struct session *s, const struct lang_action *action, uint64_t stamp) {
     struct contents contents = {.arena = arena_new()};
-    int error = read_map(s, map, true, &contents);
-    if (generations)
-        s->maps[map->map].emptied = false;
-    else if (error >= 0 && map->storage != LANG_STORE_GLOBAL)
-        error = empty_in_place(s, map, &contents);
+    int error = action->then == LANG_THEN_NOTHING
+                    ? read_map(s, action->map, &contents)
+                    : take_map(s, action->map, action->then == LANG_THEN_ZEROED, stamp, &contents);
+    if (error < 0)
+        failed(action->map, "cannot read", error);
+    else
+        print(s, action->map, &contents, action->top, action->div);
+    arena_free(contents.arena);
+}
+
+void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp) {
+    struct contents contents = {.arena = arena_new()};
+    int error = take_map(s, map, keep_keys, stamp, &contents);
     if (error < 0)
         failed(map, "cannot empty", error);
-    else if (keep_keys && map->storage == LANG_STORE_GLOBAL)
-        __atomic_store_n(global_word(s, map, 0), contents.count > 0, __ATOMIC_RELAXED);
-    else if (keep_keys)
-        put_zeros(s, map, &contents);
     arena_free(contents.arena);
 }
 
@@ -208,7 +241,7 @@ void session_print_all_maps(struct session *s) {
     }
     for (uint32_t i = 0; i < count; i++) {
         struct contents contents = {.arena = arena_new()};
-        int error = sorted[i]->value ? read_map(s, sorted[i], false, &contents) : 0;
+        int error = sorted[i]->value ? read_map(s, sorted[i], &contents) : 0;
         if (error < 0)
             failed(sorted[i], "cannot read", error);
         else if (contents.count > 0)

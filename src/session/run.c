@@ -199,7 +199,16 @@ static int finish(struct session *s) {
     return result;
 }
 
+/* begin and end are attached by being there, also when begin ends the run before anything else is attached. */
+static void count_blocks(struct session *s) {
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        if (s->units.data[i]->is_begin || s->units.data[i]->is_end)
+            s->attached += s->units.data[i]->targets.items.count;
+    }
+}
+
 static int trace(struct session *s) {
+    count_blocks(s);
     int result = run_blocks(s, true);
     if (result == SESSION_OK && !s->stop)
         result = session_attach(s);
@@ -213,6 +222,8 @@ static int trace(struct session *s) {
     }
     detach(s);
     end_command(s);
+    if (result == SESSION_USER_ERROR) /* the command cannot run: there is nothing to tell */
+        return result;
     int finished = finish(s);
     return result != SESSION_OK ? result : finished;
 }
@@ -220,7 +231,8 @@ static int trace(struct session *s) {
 static int close_output(struct session *s, int result) {
     int error = view_output_free(s->view.out);
     if (error < 0) {
-        fprintf(stderr, "ERROR: writing the results: %s; what could not be written is lost\n", strerror(-error));
+        fprintf(stderr, "ERROR: cannot write the results to %s: %s; the rest of them is lost\n",
+                s->options->output_name, strerror(-error));
         return SESSION_OUTPUT_ERROR;
     }
     return result;

@@ -42,6 +42,7 @@ struct session_options {
     unsigned stages;               /* SESSION_STAGE_* to print; then nothing runs */
     bool list;                     /* -l with a program: print its probes */
     int output_fd;                 /* results */
+    const char *output_name;       /* as messages call it */
     enum view_format format;
     enum view_buffering buffering;
 };

@@ -29,7 +29,8 @@ struct session_unit {
 struct session_map {
     int fd;    /* what programs are given: the map, or its array of maps */
     int inner; /* map with generations: the current one; else -1 */
-    bool emptied; /* a print has swapped generations for the clear that follows */
+    uint64_t emptied_at; /* when a fresh generation took over last, as in the stamps of records */
+    bool zeroed;         /* by zero(): the keys were put into it */
 };
 
 /* An entry of an array of maps that is to be set before programs run. */
@@ -74,6 +75,7 @@ struct session {
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
     int signal_fd, target_fd;
+    bool refused; /* the system does not let us look for targets */
     bool stop, exit_dropped; /* exit() was handled: later records are dropped */
     int exit_code;
     uint64_t attached;
@@ -109,9 +111,9 @@ int session_events(struct session *s);
 bool session_record(void *session, uint32_t cpu, const void *payload, uint32_t size);
 
 /* results.c */
-void session_print_map(struct session *s, const struct lang_action *action);
+void session_print_map(struct session *s, const struct lang_action *action, uint64_t stamp);
 void session_print_element(struct session *s, const struct lang_action *action, const void *key);
-void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys);
+void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp);
 void session_print_all_maps(struct session *s);
 
 /* failures.c */

@@ -202,6 +202,7 @@ static void expand_block(struct session *s, struct node *block) {
         struct probe_targets targets = {0};
         struct probe_error error = {0};
         if (probe_expand(&s->probes, point->text, want_args, &targets, &error) < 0) {
+            s->refused |= error.kind == PROBE_ERROR_PERMISSION;
             if (error.kind != PROBE_ERROR_NO_MATCH) {
                 report(s, point, &error, false);
                 continue;
@@ -230,6 +231,8 @@ static void expand_block(struct session *s, struct node *block) {
 int session_expand(struct session *s) {
     for (struct node *block = s->program->tree->child; block; block = block->next)
         expand_block(s, block);
+    if (s->refused)
+        return SESSION_SYSTEM_ERROR;
     return s->diags.error_count ? SESSION_USER_ERROR : SESSION_OK;
 }
 
