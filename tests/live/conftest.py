@@ -121,11 +121,19 @@ class Workload:
         self.pid = self.process.pid
         assert self.process.stdout.readline() == f"ready {self.pid}\n"
 
-    def go(self):
-        """Runs it to its end; gives the numbers behind "done"."""
-        output, _ = self.process.communicate("go\n", timeout=PATIENCE * 2)
+    def start_work(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def finish_work(self):
+        """Waits for its end; gives the numbers behind "done"."""
+        output, _ = self.process.communicate(timeout=PATIENCE * 2)
         assert self.process.returncode == 0 and output.startswith("done")
         return [int(number) for number in output.split()[1:]]
+
+    def go(self):
+        self.start_work()
+        return self.finish_work()
 
 
 @pytest.fixture
