@@ -3,6 +3,7 @@ import ctypes
 import errno
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -142,3 +143,224 @@ def test_listing_of_functions(trace):
 def test_info_names_what_works(trace):
     answer = trace.command("info")
     assert answer.code == 0 and "tracepoint" in answer.stdout and "uprobe" in answer.stdout
+
+
+# ---- nothing left behind ----------------------------------------------------------------------------------------------
+
+def system_state():
+    """What a tracer could leave in the system: mounts, user probes and events of tracefs."""
+    state = {"mounts": Path("/proc/mounts").read_text()}
+    for name in ("uprobe_events", "kprobe_events", "dynamic_events"):
+        for root in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
+            path = Path(root) / name
+            if path.exists():
+                state[str(path)] = path.read_text()
+    return state
+
+
+@pytest.mark.parametrize("delay", [0, 0.002, 0.005, 0.01, 0.02, 0.05])
+def test_kill_while_starting_leaves_nothing(trace, workload, delay):
+    path = workload("functions", 1, "0").path.parent / "libfixture.so"
+    before = system_state()
+    session = trace.start(f"{GETPPID} {{ @[comm] = count(); }} tracepoint:sched:sched_switch {{ @s = count(); }} "
+                          f"uprobe:{path}:f1* {{ @f = count(); }} interval:ms:1 {{ print(@f); clear(@f); }}")
+    time.sleep(delay)
+    programs = program_ids(session.pid)
+    session.kill()
+    deadline = time.monotonic() + 20
+    while any(map(program_exists, programs)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(program_exists, programs)) and system_state() == before
+
+
+def test_a_normal_end_leaves_nothing(trace):
+    before = system_state()
+    trace(f"{GETPPID} {{ @ = count(); }} tracepoint:sched:sched_switch {{ @s = count(); }} interval:ms:50 {{ exit(); }}")
+    assert system_state() == before
+
+
+def test_thousands_of_rounds_do_not_grow(trace):
+    def usage():
+        status = Path(f"/proc/{session.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)), len(os.listdir(f"/proc/{session.pid}/fd"))
+
+    def rounds():
+        return session.stdout().count("@n: ")
+
+    session = trace.start('interval:us:500 { @n++; @k[comm, cpu] = count(); @h = hist(nsecs); printf("%s\\n", comm); '
+                          "print(@k); clear(@k); print(@h); zero(@h); print(@n); }")
+    session.wait_until(lambda: rounds() > 500, "500 rounds")
+    memory, files = usage()
+    session.wait_until(lambda: rounds() > 5000, "5000 rounds")
+    assert usage()[0] < memory + 1024 and usage()[1] <= files + 1
+
+
+# ---- signals ------------------------------------------------------------------------------------------------------------
+
+def test_second_interrupt_ends_at_once(trace):
+    program = "interval:ms:1 { @++; } end { $i = 0; while ($i < 1000000000) { $i++; } }"
+    session = trace.start(program).wait_attached()
+    session.interrupt()
+    deadline = time.monotonic() + 5
+    while session.process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+        session.interrupt()
+    assert session.process.poll() is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_with_all_results(trace, number):
+    session = trace.start('begin { @ = 7; @s["x"] = count(); } interval:s:100 { } end { printf("bye\\n"); }').wait_attached()
+    session.process.send_signal(number)
+    answer = session.wait()
+    assert (answer.code, answer.stdout) == (0, "bye\n\n\n@: 7\n@s[x]: 1\n")
+
+
+# ---- pipes and disks ----------------------------------------------------------------------------------------------------
+
+def test_head_gets_its_line_and_nobody_complains():
+    from conftest import TARSIER
+    script = f"'{TARSIER}' -e 'interval:ms:1 {{ printf(\"x\\n\"); @ = count(); }}' | head -n 1; echo ${{PIPESTATUS[0]}}"
+    pipe = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (pipe.stdout, pipe.stderr) == ("x\n0\n", "Attached 1 probe\n")
+
+
+@pytest.mark.parametrize("buffering", ["line", "full", "none"])
+def test_full_disk_ends_a_long_run(trace, buffering):
+    answer = trace('interval:ms:1 { printf("%s and more\\n", comm); } interval:s:1 { exit(); }', "-o", "/dev/full", "-B", buffering)
+    assert answer.code == 3 and answer.stderr.count("No space left on device") == 1 and "/dev/full" in answer.stderr
+
+
+def test_output_that_cannot_be_opened(trace):
+    answer = trace("begin { exit(); }", "-o", "/no/such/directory/file")
+    assert answer.code == 3 and "/no/such/directory/file: No such file or directory" in answer.stderr
+
+
+# ---- the traced process -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("command, reason", [
+    ("/no/such/program", "No such file or directory"),
+    ("no-such-program-anywhere", "No such file or directory"),
+    ("/etc/passwd", "Permission denied"),
+])
+def test_command_that_cannot_run(trace, command, reason):
+    answer = trace("interval:s:100 { }", "-c", command)
+    assert answer.code == 1 and answer.stdout == "" and f"cannot run {command}: {reason}" in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["/bin/true", "/bin/false", "/bin/sh -c 'exit 7'", "true"])
+def test_ends_with_its_command(trace, command):
+    answer = trace("begin { @ = 1; } interval:s:100 { }", "-c", command)
+    assert (answer.code, answer.value()) == (0, 1)
+
+
+def test_command_is_ended_with_the_run(trace):
+    answer = trace("interval:ms:200 { exit(); }", "-c", "/bin/sleep 1000")
+    assert answer.code == 0
+
+
+def test_process_that_execs_is_followed(trace, tmp_path):
+    shell = subprocess.Popen(["/bin/sh", "-c", "read line; exec /bin/echo done"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    session = trace.start("tracepoint:syscalls:sys_enter_exit_group { @[comm] = count(); }", "-p", shell.pid).wait_attached()
+    shell.communicate(b"go\n", timeout=20)
+    assert session.wait().keyed() == {"echo": 1}
+
+
+# ---- where the program comes from -----------------------------------------------------------------------------------------
+
+def test_script_file_with_interpreter_line(tmp_path):
+    from conftest import TARSIER
+    script = tmp_path / "x.bt"
+    script.write_text('#!/usr/bin/env tarsier\nbegin { printf("%d %s %d\\n", $1, str($2), $#); exit(); }\n')
+    script.chmod(0o755)
+    (tmp_path / "tarsier").symlink_to(TARSIER)
+    run = subprocess.run([script, "7", "two words"], capture_output=True, text=True, timeout=60,
+                         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert (run.returncode, run.stdout) == (0, "7 two words 2\n\n\n")
+
+
+def test_missing_arguments_are_zero_and_empty(trace):
+    assert trace('begin { printf("[%d] [%s] %d\\n", $1, str($2), $#); exit(); }').lines() == ["[0] [] 0"]
+
+
+# ---- options ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("program, probes", [
+    ("BEGIN { exit(); }", "1 probe"),
+    ("BEGIN { } END { }", "2 probes"),
+    ("begin { exit(); } interval:s:100 { }", "1 probe"),
+    ("begin { } interval:ms:1 { exit(); } end { }", "3 probes"),
+    ("interval:ms:1, interval:ms:2 { exit(); }", "2 probes"),
+])
+def test_attached_line_counts_all_probes(trace, program, probes):
+    assert f"Attached {probes}\n" in trace(program).stderr
+
+
+def test_quiet_prints_results_only(trace):
+    answer = trace('begin { @ = 1; printf("hi\\n"); exit(); }', "-q")
+    assert answer.stderr == "" and answer.lines() == ["hi", "@: 1"]
+
+
+@pytest.mark.parametrize("stage, expected", [("ast", "map @"), ("types", "int64"), ("ir", "atomic"), ("bpf", "exit")])
+def test_stages_are_shown_and_nothing_runs(trace, stage, expected):
+    answer = trace('begin { @++; printf("ran\\n"); exit(); }', "-d", stage)
+    assert answer.code == 0 and expected in answer.stdout and "Attached" not in answer.stderr
+    assert "\nran\n" not in answer.stdout
+
+
+def test_unsafe_is_accepted(trace):
+    assert trace("begin { exit(); }", "--unsafe").code == 0
+
+
+def test_listing_of_a_program(trace):
+    program = f"begin {{ }} {GETPPID}, interval:s:1 {{ }} end {{ }}"
+    assert sorted(trace(program, "-l").lines()) == sorted(["begin", "end", GETPPID, "interval:s:1"])
+
+
+def test_verbose_listing_shows_arguments(trace):
+    listed = trace.command("-lv", "tracepoint:sched:sched_process_exit").stdout
+    assert listed.startswith("tracepoint:sched:sched_process_exit\n    ") and "    pid_t pid\n" in listed
+
+
+# ---- without permission ----------------------------------------------------------------------------------------------------
+
+def as_nobody(tmp_path, *arguments):
+    from conftest import TARSIER
+    program = tmp_path / "tarsier"
+    shutil.copy(TARSIER, program)
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+
+    def drop():
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, preexec_fn=drop)
+
+
+@pytest.mark.parametrize("program", ["interval:s:1 { exit(); }", f"{GETPPID} {{ exit(); }}", "begin { exit(); }",
+                                     "tracepoint:sched:sched_switch { @[args.next_pid] = count(); }"])
+def test_not_permitted_is_said_plainly(tmp_path, program):
+    answer = as_nobody(tmp_path, "-e", program)
+    assert answer.returncode == 255 and answer.stdout == ""
+    assert "ot permitted" in answer.stderr and "root" in answer.stderr and len(answer.stderr.splitlines()) <= 6
+
+
+def test_info_without_permission(tmp_path):
+    answer = as_nobody(tmp_path, "info")
+    assert answer.returncode == 0 and "CAP_BPF" in answer.stdout and answer.stderr == ""
+
+
+def test_tracefs_that_is_not_mounted_is_reached_privately(trace, workload):
+    """In a mount namespace of its own without any tracefs."""
+    from conftest import TARSIER
+    calls = workload("calls", 100)
+    script = ('for m in $(awk \'$3 == "tracefs" || $3 == "debugfs" { print $2 }\' /proc/mounts | sort -r); do umount -l $m; done; '
+              f"before=$(cat /proc/mounts); '{TARSIER}' -e 'tracepoint:sched:sched_process_exit /pid == {calls.pid} && args.prio > 0/ "
+              f"{{ @ = count(); }}' -p {calls.pid}; code=$?; [ \"$before\" = \"$(cat /proc/mounts)\" ] && exit $code")
+    run = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr.readline() == "Attached 1 probe\n"
+    calls.go()
+    output, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors) == (0, "") and re.search(r"^@: \d+$", output, re.M)
