@@ -4,8 +4,10 @@
 #include "kernel/proc.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define SOURCE_LIMIT (1u << 20)
@@ -67,8 +69,48 @@ static bool wants_color(void) {
     return isatty(STDERR_FILENO) && !getenv("NO_COLOR");
 }
 
+/* The first signal asks for the results, which may need a while; a later one ends the process at once, whatever it is
+ * waiting for (nothing stays behind). timeout(1) and some shells send the same signal twice in a row: that is one. */
+#define SAME_SIGNAL_NS 200000000u
+
+static int stop_fd = -1; /* a handler has no other way to reach it */
+static volatile uint64_t stopped_at;
+
+static void on_signal(int number) {
+    int saved = errno;
+    uint64_t now = kernel_monotonic_ns();
+    if (stopped_at == 0) {
+        const uint64_t one = 1;
+        stopped_at = now;
+        if (write(stop_fd, &one, sizeof one) < 0)
+            signal(number, SIG_DFL); /* cannot happen: the counter of an eventfd is full after 2^64 */
+    } else if (now - stopped_at > SAME_SIGNAL_NS) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    errno = saved;
+}
+
+static bool catch_signals(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop_fd < 0) {
+        fprintf(stderr, "ERROR: cannot make an eventfd: %s\n", strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction before, action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+        sigaction(numbers[i], NULL, &before);
+        if (numbers[i] != SIGHUP || before.sa_handler != SIG_IGN) /* nohup */
+            sigaction(numbers[i], &action, NULL);
+    }
+    return true;
+}
+
 static int run(const struct cli_request *request, struct arena *arena, const struct source *source,
                unsigned first_positional) {
+    if (!catch_signals())
+        return SESSION_SYSTEM_ERROR;
     int output = open_output(request);
     if (output < 0)
         return SESSION_OUTPUT_ERROR;
@@ -85,6 +127,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .color = wants_color(),
         .stages = request->stages,
         .list = request->list,
+        .stop_fd = stop_fd,
         .output_fd = output,
         .output_name = request->output ? request->output : "standard output",
         .format = request->format,

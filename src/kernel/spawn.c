@@ -20,11 +20,13 @@ static _Noreturn void child_run(const char *const *argv, int go_fd, int error_fd
     _exit(written == (ssize_t)sizeof error ? 127 : 126);
 }
 
-/* The caller may block signals for a signalfd and ignore SIGPIPE; a command expects neither. */
+/* The caller may block, handle or ignore signals; a command expects none of it, and must end while it waits. */
 static void child_signals(void) {
     sigset_t none;
     sigemptyset(&none);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

@@ -7,38 +7,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WATCH_SIGNAL, WATCH_TARGET };
+enum { WATCH_STOP, WATCH_TARGET };
 
-/* ---- signals and targets -------------------------------------------------------------------------------------- */
-
-static void watch_signals(struct session *s) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN); /* `| head`: seen as EPIPE by the output, which ends the run quietly */
-    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* The first signal ends the run with all results; the second one, of any kind, ends the process at once. */
-static void take_signal(struct session *s) {
-    struct signalfd_siginfo info;
-    if (read(s->signal_fd, &info, sizeof info) != sizeof info)
-        return;
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-    s->stop = true;
-}
+/* ---- targets -------------------------------------------------------------------------------------------------- */
 
 static int start_command(struct session *s) {
     if (!s->options->command)
@@ -92,24 +66,17 @@ static int drain(struct session *s) {
     return count < 0 && count != -EINTR ? session_system_error("reading events", (int)count) : SESSION_OK;
 }
 
-static void take_watched(struct session *s, uint32_t number) {
-    if (number == WATCH_SIGNAL)
-        take_signal(s);
-    else
-        s->stop = true; /* the target has ended */
-}
-
 static int wait_without_rings(struct session *s, int epoll_fd) {
     struct epoll_event ready;
     int count = epoll_wait(epoll_fd, &ready, 1, -1);
-    if (count == 1)
-        take_watched(s, ready.data.u32);
+    if (count == 1) /* the user wants the results, or the target has ended */
+        s->stop = true;
     return count < 0 && errno != EINTR ? session_system_error("waiting", -errno) : SESSION_OK;
 }
 
 static int loop_without_rings(struct session *s) {
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC), result = SESSION_OK;
-    const int fds[] = {[WATCH_SIGNAL] = s->signal_fd, [WATCH_TARGET] = s->target_fd};
+    const int fds[] = {[WATCH_STOP] = s->options->stop_fd, [WATCH_TARGET] = s->target_fd};
     for (uint32_t i = 0; i < 2; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
         if (fds[i] >= 0)
@@ -122,7 +89,8 @@ static int loop_without_rings(struct session *s) {
 }
 
 static int loop_with_rings(struct session *s) {
-    kernel_rings_watch(s->rings, s->signal_fd, WATCH_SIGNAL);
+    if (s->options->stop_fd >= 0)
+        kernel_rings_watch(s->rings, s->options->stop_fd, WATCH_STOP);
     if (s->target_fd >= 0)
         kernel_rings_watch(s->rings, s->target_fd, WATCH_TARGET);
     int result = drain(s);
@@ -131,8 +99,7 @@ static int loop_with_rings(struct session *s) {
         int count = kernel_rings_wait(s->rings, kernel_rings_timeout(s->rings), ready, 2);
         if (count < 0 && count != -EINTR)
             return session_system_error("waiting for events", count);
-        for (int i = 0; i < count; i++)
-            take_watched(s, ready[i]);
+        s->stop = s->stop || count > 0;
         result = drain(s);
     }
     return result;
@@ -265,7 +232,7 @@ int session_run(const struct session_options *options) {
     struct session *s = arena_make(arena, struct session);
     s->options = options;
     s->arena = arena;
-    s->signal_fd = s->target_fd = s->map_btf_fd = -1;
+    s->target_fd = s->map_btf_fd = -1;
     s->view = (struct view){.out = view_output_new(options->output_fd, options->buffering), .format = options->format};
     diag_init(&s->diags, arena, &options->source);
     s->features = kernel_features_new(arena);
@@ -283,7 +250,7 @@ int session_run(const struct session_options *options) {
     if (result == SESSION_OK)
         result = session_compile(s);
     if (result == SESSION_OK && !options->stages && !options->list) {
-        watch_signals(s);
+        signal(SIGPIPE, SIG_IGN); /* `| head`: seen as EPIPE by the output, which ends the run quietly */
         result = run_program(s);
     } else if (s->child.pid) {
         kernel_spawn_cancel(&s->child);

@@ -41,6 +41,7 @@ struct session_options {
     bool allow_unsafe, dry_run, quiet, verbose, color;
     unsigned stages;               /* SESSION_STAGE_* to print; then nothing runs */
     bool list;                     /* -l with a program: print its probes */
+    int stop_fd;                   /* readable: the user wants the results now; -1 none */
     int output_fd;                 /* results */
     const char *output_name;       /* as messages call it */
     enum view_format format;

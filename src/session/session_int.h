@@ -74,7 +74,7 @@ struct session {
 
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
-    int signal_fd, target_fd;
+    int target_fd;
     bool refused; /* the system does not let us look for targets */
     bool stop, exit_dropped; /* exit() was handled: later records are dropped */
     int exit_code;
