@@ -119,7 +119,8 @@ const struct type *type_tuple(struct arena *arena, const struct type *const *fie
 
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth) {
     assert(kind == TYPE_KSTACK || kind == TYPE_USTACK);
-    struct type *type = make(arena, kind, 8 + 8 * (uint64_t)depth, 8);
+    uint64_t frames = (uint64_t)depth + (kind == TYPE_KSTACK ? TYPE_STACK_MACHINERY : 0);
+    struct type *type = make(arena, kind, 8 + 8 * frames, 8);
 
     type->count = depth;
     return type;

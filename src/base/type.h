@@ -10,7 +10,8 @@
  *                     the next multiple of 8, so that code can copy and compare words
  *   buffer            u32 length, then size - 4 bytes
  *   usym              u64 address, u32 tgid, u32 zero
- *   kstack            u64 count, u64 ip[depth]            (zero behind count)
+ *   kstack            u64 count, u64 ip[depth + TYPE_STACK_MACHINERY]  (zero behind count)
+ *                     room for the frames of the tracing itself, which printing takes off the top
  *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count)
  *   probe             u64 index into the session's table of probe names
  *   tuple             its fields in order, each aligned
@@ -59,6 +60,8 @@ enum type_kind {
 };
 
 /* Which memory a pointer points into. SPACE_NONE: plain number, decided by the probe when read. */
+enum { TYPE_STACK_MACHINERY = 4 };
+
 enum type_space { SPACE_NONE, SPACE_KERNEL, SPACE_USER };
 
 struct type;

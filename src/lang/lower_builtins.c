@@ -158,7 +158,7 @@ void lower_stack(struct lower *l, const struct type *type, struct place to) {
     struct ir_function *f = l->f;
     bool user = type->kind == TYPE_USTACK;
     ir_value bytes = ir_calln(f, IR_HELPER_get_stack, lower_context(l), place_address(l, place_add(l, to, 8)),
-                              ir_constant(f, 8 * (int64_t)type->count), ir_constant(f, user ? BPF_F_USER_STACK : 0));
+                              ir_constant(f, type->size - 8), ir_constant(f, user ? BPF_F_USER_STACK : 0));
     /* negative: no stack here (a kernel thread has no user stack): count 0 */
     ir_value ok = ir_unary(f, IR_NOT, ir_binary(f, IR_ASHR, bytes, ir_constant(f, 63)));
     ir_value count = ir_binary(f, IR_LSHR, ir_binary(f, IR_AND, bytes, ok), ir_constant(f, 3));

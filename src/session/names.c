@@ -42,13 +42,15 @@ static uint32_t machinery_frames(struct session *s, const uint64_t *ips, uint32_
 static void format_stack(struct session *s, const struct type *type, const void *bytes, struct strbuf *out) {
     bool user = type->kind == TYPE_USTACK;
     uint64_t count = user ? half(bytes, 4) : word(bytes, 0);
-    if (count > type->count)
-        count = type->count;
+    if (count > type->size / 8 - 1)
+        count = type->size / 8 - 1;
     const uint64_t *ips = (const void *)((const uint8_t *)bytes + 8);
     if (user) {
         symbol_format_user_stack(s->symbols, half(bytes, 0), ips, (uint32_t)count, SYMBOL_STACK_BPFTRACE, out);
     } else {
         uint32_t skip = machinery_frames(s, ips, (uint32_t)count);
+        if (count > skip + type->count)
+            count = skip + type->count;
         symbol_format_kernel_stack(s->symbols, ips + skip, (uint32_t)count - skip, SYMBOL_STACK_BPFTRACE, out);
     }
 }

@@ -110,7 +110,9 @@ static bool filtered_in_program(const struct probe_target *target) {
 }
 
 static bool could_be_us(const struct session *s, const struct session_unit *unit, const struct probe_target *first) {
-    if (s->probes.pid)
+    if (s->options->pid)
+        return false;
+    if (s->probes.pid && !filtered_in_program(first)) /* -c: the kernel limits these to the command */
         return false;
     if (first->mechanism == PROBE_UPROBE)
         return true;
