@@ -165,6 +165,7 @@ static uint64_t clock_ns(clockid_t clock) {
 }
 
 uint64_t kernel_monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+uint64_t kernel_boottime_ns(void) { return clock_ns(CLOCK_BOOTTIME); }
 
 /* The two clocks can not be read at one moment: of a few tries take the one that was interrupted least. */
 static int64_t offset_to_real(clockid_t clock) {

@@ -54,6 +54,7 @@ void kernel_spawn_cancel(struct kernel_child *child); /* ends one that was not r
 
 const char *kernel_release(struct arena *arena); /* "6.12.9-amd64" */
 uint64_t kernel_monotonic_ns(void);              /* the clock of bpf_ktime_get_ns */
+uint64_t kernel_boottime_ns(void);               /* the clock of bpf_ktime_get_boot_ns: `nsecs`, stamps of records */
 int64_t kernel_boot_offset_ns(void);             /* add to CLOCK_BOOTTIME (bpf_ktime_get_boot_ns) for the time of day */
 int64_t kernel_monotonic_offset_ns(void);        /* add to CLOCK_MONOTONIC (bpf_ktime_get_ns) for the time of day */
 

@@ -29,7 +29,7 @@
 
 /* How every payload begins; written by generated code. */
 struct kernel_record {
-    uint64_t stamp;  /* CLOCK_MONOTONIC ns (bpf_ktime_get_ns), taken after the reserve */
+    uint64_t stamp;  /* CLOCK_BOOTTIME ns (bpf_ktime_get_boot_ns), taken after the reserve */
     uint32_t action; /* which statement of the script wrote it: index in the session's table */
     uint32_t size;   /* bytes of the payload that are used, this header included; 0: all of it */
 };

@@ -335,8 +335,8 @@ static bool stalled(struct kernel_rings *rings, bool busy, uint64_t now) {
 }
 
 int64_t kernel_rings_drain(struct kernel_rings *rings, kernel_ring_callback callback, void *user) {
-    uint64_t now = kernel_monotonic_ns();
-    while (kernel_monotonic_ns() - now < STORE_VISIBLE_NS)
+    uint64_t now = kernel_boottime_ns();
+    while (kernel_boottime_ns() - now < STORE_VISIBLE_NS)
         continue;
     bool found = false;
     int walked = walk_all(rings, &found);

@@ -4,7 +4,7 @@
  *     row = &globals.rows[cpu]; ring = rings[cpu];
  *     r = ring ? ringbuf_reserve(ring, size) : NULL;
  *     if (!r) { row->lost_records++; goto done; }
- *     r->stamp = ktime_get_ns();                                  after the reserve: this makes the order provable
+ *     r->stamp = ktime_get_boot_ns();                             after the reserve: this makes the order provable
  *     fields are written in place, large ones last;
  *     wake = stamp - row->last_wake > 10 ms || row->unwoken_bytes > a quarter of the ring;
  *     submit(r, wake ? FORCE_WAKEUP : NO_WAKEUP);
@@ -78,6 +78,9 @@ static void lay_out(struct lower *l, struct lang_action *action, const struct no
 
 static bool in_register(const struct type *type) { return type_is_scalar(type); }
 
+/* `nsecs` as a field of a record is the stamp of the record: lines are then in the order of the times they show. */
+static bool is_stamp(const struct node *value) { return value->builtin && value->builtin->id == LANG_BUILTIN_nsecs; }
+
 void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count) {
     struct ir_function *f = l->f;
     lay_out(l, action, values, count);
@@ -88,14 +91,15 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
     bool many = count > MANY_VALUES;
     struct place waiting = many ? lower_temp(l, 8 * count) : place_direct(IR_NONE, 0);
     for (uint32_t i = 0; i < count; i++) {
-        scalars[i] = in_register(action->record->fields[i].type) ? lower_scalar(l, values[i]) : IR_NONE;
+        bool now = in_register(action->record->fields[i].type) && !is_stamp(values[i]);
+        scalars[i] = now ? lower_scalar(l, values[i]) : IR_NONE;
         if (many && scalars[i] != IR_NONE)
             ir_store(f, 8, waiting.base, waiting.offset + (int32_t)(8 * i), scalars[i]);
     }
     ir_value row = lower_cpu_row(l);
     ir_block done = ir_block_new(f, f->current);
     ir_value record = reserve(l, row, action->size, done);
-    ir_value stamp = ir_call0(f, IR_HELPER_ktime_get_ns);
+    ir_value stamp = ir_call0(f, IR_HELPER_ktime_get_boot_ns);
     ir_store(f, 8, record, 0, stamp);
     ir_store(f, 8, record, 8, ir_constant(f, (int64_t)((uint64_t)action->size << 32 | number)));
     for (uint32_t i = 0; i < count; i++) {
@@ -103,6 +107,8 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
         struct place to = place_direct(record, (int32_t)(sizeof(struct lang_record) + field->offset));
         if (many && scalars[i] != IR_NONE)
             scalars[i] = ir_load(f, 8, waiting.base, waiting.offset + (int32_t)(8 * i));
+        if (is_stamp(values[i]))
+            scalars[i] = stamp;
         if (scalars[i] != IR_NONE)
             lower_store(l, to, field->type, scalars[i]);
         else

@@ -39,7 +39,7 @@ struct lang_cpu_row {
 
 /* Start of every record; the same layout as struct kernel_record. */
 struct lang_record {
-    uint64_t stamp; /* CLOCK_MONOTONIC, taken after the space was reserved */
+    uint64_t stamp; /* CLOCK_BOOTTIME (nsecs), taken after the space was reserved */
     uint32_t action;
     uint32_t size; /* of the whole record */
 };

@@ -193,7 +193,7 @@ int session_swap(struct session *s, uint32_t number) {
     int fresh = create(s, plan, plan->value_size, -1), old = map->inner;
     if (fresh < 0)
         return fresh;
-    uint64_t now = kernel_monotonic_ns();
+    uint64_t now = kernel_boottime_ns();
     int error = set_entry(map->fd, 0, fresh);
     if (error < 0) {
         close(fresh);

@@ -72,3 +72,12 @@ def test_output_file(trace, tmp_path):
 def test_attached_line_goes_to_stderr(trace):
     answer = trace("interval:ms:1 { exit(); }")
     assert "Attached 1 probe\n" in answer.stderr and "Attached" not in answer.stdout
+
+
+def test_times_of_records_never_go_back(trace, workload):
+    calls = workload("calls", 20000, 0, 2)
+    answer = trace(f'{GETPPID} /pid == {calls.pid}/ {{ printf("%d %lu\\n", cpu, nsecs); }} '
+                   'profile:hz:999 { printf("%d %lu\\n", cpu, nsecs); }', run=calls)
+    rows = [tuple(map(int, line.split())) for line in answer.lines()]
+    times = [time for _, time in rows]
+    assert times == sorted(times) and {cpu for cpu, _ in rows} >= {0, 1}

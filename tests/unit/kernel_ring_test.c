@@ -171,7 +171,7 @@ static void records_wrap_around_the_end(void **state) {
 
 static void later_stamps_are_held_and_free_their_space(void **state) {
     struct fixture *fixture = *state;
-    uint64_t soon = kernel_monotonic_ns() + 400000000;
+    uint64_t soon = kernel_boottime_ns() + 400000000;
     produce(fixture, 0, soon + 2, 3);
     produce(fixture, 0, 10, 1);
     expect_drain(fixture, 1, "0:1 ");
@@ -180,7 +180,7 @@ static void later_stamps_are_held_and_free_their_space(void **state) {
     expect_drain(fixture, 0, "");
     produce(fixture, 0, 20, 4); /* stamped before the held ones: goes out alone */
     expect_drain(fixture, 1, "0:4 ");
-    while (kernel_monotonic_ns() <= soon + 2)
+    while (kernel_boottime_ns() <= soon + 2)
         usleep(1000);
     expect_drain(fixture, 2, "1:2 0:3 ");
     assert_int_equal(kernel_rings_late(fixture->rings), 0);
@@ -287,11 +287,11 @@ static void *producer_main(void *argument) {
         uint64_t inner_stamp = 0;
         if (nest) {
             uint32_t *inner = reserve_wait(producer->memory);
-            inner_stamp = kernel_monotonic_ns();
+            inner_stamp = kernel_boottime_ns();
             fill(inner, inner_stamp, i++);
             submit(inner, 0);
         }
-        uint64_t stamp = kernel_monotonic_ns();
+        uint64_t stamp = kernel_boottime_ns();
         fill(outer, stamp > inner_stamp ? stamp : inner_stamp + 1, i++);
         submit(outer, 0);
     }
