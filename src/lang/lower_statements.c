@@ -108,29 +108,63 @@ static void lower_unroll(struct lower *l, const struct node *node) {
     l->loop = loop.outer;
 }
 
-/* The verifier follows a loop round by round as long as it knows the numbers that its conditions depend on (a counter
- * that starts at 0: one round more for each). So variables that the body assigns get a value it does not know: plus a
- * zero read from a map. Then it sees the body once or twice. */
-static void forget_numbers(struct lower *l, const struct node *node) {
+/* The verifier follows a loop round by round until a round starts with nothing that an earlier one did not start with:
+ * kinds of stack words, ranges, and which numbers are known to be equal. So before the loop
+ *   - variables that the body assigns get a value it does not know: plus a zero read from a map;
+ *   - the last of those stays in a register, known to be equal to the variable: the next number takes that register;
+ *   - what is the body's own is zeroed, as it is at the end of each round.
+ * Then it sees the body once. */
+static void forget_number(struct lower *l, ir_slot slot, int32_t at) {
     struct ir_function *f = l->f;
-    const struct lang_variable *variable = node->variable;
-    if (node->kind == NODE_VARIABLE && variable->slot != IR_NONE && type_is_scalar(variable->type) &&
-        variable->type->kind != TYPE_POINTER) {
-        ir_value number = lower_load_slot(l, variable->slot), zero = ir_load(f, 8, lower_constants(l, 0), 0);
-        lower_store_slot(l, variable->slot, ir_binary(f, IR_ADD, number, zero));
-    }
+    ir_value word = ir_load(f, 8, ir_slot_address(f, slot), at), zero = ir_load(f, 8, lower_constants(l, 0), 0);
+    ir_store(f, 8, ir_slot_address(f, slot), at, ir_binary(f, IR_ADD, word, zero));
 }
 
-static void forget_assigned(struct lower *l, const struct node *node) {
-    if (node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT)
-        forget_numbers(l, node->child);
+static bool on_stack(const struct lang_variable *variable) { return variable && variable->slot != IR_NONE; }
+
+static bool is_inside(const struct lang_variable *variable, const struct node *loop) {
+    return variable->declared.begin >= loop->loc.begin && variable->declared.end <= loop->loc.end;
+}
+
+static void forget_assigned(struct lower *l, const struct node *node, const struct node *loop) {
+    const struct lang_variable *variable = node->child ? node->child->variable : NULL;
+    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && on_stack(variable) &&
+        !is_inside(variable, loop) && variable->type->kind != TYPE_POINTER) {
+        for (uint32_t at = 0; at < variable->type->size; at += 8)
+            forget_number(l, variable->slot, (int32_t)at);
+    }
     for (const struct node *child = node->child; child; child = child->next)
-        forget_assigned(l, child);
+        forget_assigned(l, child, loop);
+}
+
+static void clear_slot(struct lower *l, ir_slot slot) {
+    lower_zero(l, place_direct(ir_slot_address(l->f, slot), 0), l->module->slots.data[slot].size);
+}
+
+static void clear_variables(struct lower *l, const struct node *node, const struct loop *loop) {
+    if (on_stack(node->variable) && node->variable->slot < loop->first_slot && is_inside(node->variable, loop->node))
+        clear_slot(l, node->variable->slot);
+    for (const struct node *child = node->child; child; child = child->next)
+        clear_variables(l, child, loop);
+}
+
+/* What a round uses for itself: slots made for it, older ones that are free, its variables. */
+static void clear_slots(struct lower *l, const struct loop *loop) {
+    for (uint32_t i = loop->first_slot; i < l->module->slots.count; i++)
+        clear_slot(l, i);
+    for (uint32_t i = 0; i < l->temps.count; i++) {
+        if (l->temps.data[i].slot < loop->first_slot && l->temps.data[i].depth == 0)
+            clear_slot(l, l->temps.data[i].slot);
+    }
+    clear_variables(l, loop->node, loop);
 }
 
 /* bpf_loop(count, body, frame), then: if the body asked to leave the probe, leave. Gives the number of rounds. */
 static ir_value call_loop(struct lower *l, ir_value count, const struct ir_function *body, struct loop *loop) {
     struct ir_function *f = l->f;
+    clear_slots(l, loop);
+    forget_assigned(l, loop->node, loop->node);
+    forget_number(l, l->return_slot, 0);
     ir_value rounds = ir_calln(f, IR_HELPER_loop, count, ir_function_address(f, body), ir_frame(f), ir_constant(f, 0));
     if (loop->returns) {
         ir_block stop = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
@@ -152,15 +186,20 @@ static void count_cut_loop(struct lower *l, ir_value condition, struct loc loc) 
     ir_enter(f, go_on);
 }
 
-static struct ir_function *begin_body(struct lower *l, struct loop *loop, const char *name) {
-    *loop = (struct loop){.outer = l->loop};
+static struct ir_function *begin_body(struct lower *l, struct loop *loop, const struct node *node, const char *name) {
+    *loop = (struct loop){.outer = l->loop, .node = node, .first_slot = l->module->slots.count};
     l->loop = loop;
-    return l->f = ir_function_new(l->module, IR_CALLBACK, name);
+    l->f = ir_function_new(l->module, IR_CALLBACK, name);
+    loop->next = ir_block_new(l->f, l->f->current);
+    return l->f;
 }
 
 static void end_body(struct lower *l, struct loop *loop, struct ir_function *outer) {
     if (!ir_finished(l->f))
-        ir_return(l->f, ir_constant(l->f, 0));
+        ir_jump(l->f, loop->next);
+    ir_enter(l->f, loop->next);
+    clear_slots(l, loop);
+    ir_return(l->f, ir_constant(l->f, 0));
     l->loop = loop->outer;
     l->f = outer;
 }
@@ -168,8 +207,7 @@ static void end_body(struct lower *l, struct loop *loop, struct ir_function *out
 static void lower_while(struct lower *l, const struct node *node) {
     struct ir_function *outer = l->f;
     struct loop loop;
-    forget_assigned(l, node);
-    struct ir_function *body = begin_body(l, &loop, "while");
+    struct ir_function *body = begin_body(l, &loop, node, "while");
     body->loc = node->loc;
     ir_block yes = ir_block_new(body, body->current), no = ir_block_new(body, body->current);
     lower_condition(l, node->child, yes, no);
@@ -205,14 +243,13 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     const struct node *variable = node->child, *first = variable->next, *end = first->next;
     ir_slot start_slot = lower_temp_slot(l, 8);
     ir_value from = lower_scalar(l, first), to = lower_scalar(l, end);
-    forget_assigned(l, end->next);
     lower_store_slot(l, start_slot, from);
     ir_block some = ir_block_new(outer, outer->current), done = ir_block_new(outer, outer->current);
     ir_branch(outer, ir_binary(outer, IR_SGT, to, from), some, done);
     ir_enter(outer, some);
 
     struct loop loop;
-    struct ir_function *body = begin_body(l, &loop, "for");
+    struct ir_function *body = begin_body(l, &loop, node, "for");
     body->loc = node->loc;
     ir_value index = ir_callback_index(body);
     assign_scalar(l, variable->variable, ir_binary(body, IR_ADD, lower_load_slot(l, start_slot), index));
@@ -230,8 +267,10 @@ static void lower_for_range(struct lower *l, const struct node *node) {
 static void lower_break(struct lower *l, bool is_break) {
     if (l->loop->unrolled)
         ir_jump(l->f, is_break ? l->loop->end : l->loop->next);
+    else if (is_break)
+        ir_return(l->f, ir_constant(l->f, 1));
     else
-        ir_return(l->f, ir_constant(l->f, is_break ? 1 : 0));
+        ir_jump(l->f, l->loop->next);
 }
 
 static void lower_effect(struct lower *l, const struct node *node, const struct node *next);
