@@ -117,12 +117,26 @@ const struct type *type_tuple(struct arena *arena, const struct type *const *fie
     return type;
 }
 
-const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth) {
+bool type_stack_mode_find(const char *name, enum type_stack_mode *mode) {
+    static const char *const names[] = {
+        [TYPE_STACK_BPFTRACE] = "bpftrace", [TYPE_STACK_PERF] = "perf", [TYPE_STACK_RAW] = "raw"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *mode = (enum type_stack_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode) {
     assert(kind == TYPE_KSTACK || kind == TYPE_USTACK);
     uint64_t frames = (uint64_t)depth + (kind == TYPE_KSTACK ? TYPE_STACK_MACHINERY : 0);
     struct type *type = make(arena, kind, 8 + 8 * frames, 8);
 
     type->count = depth;
+    type->stack_mode = mode;
     return type;
 }
 

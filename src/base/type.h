@@ -64,6 +64,9 @@ enum { TYPE_STACK_MACHINERY = 4 };
 
 enum type_space { SPACE_NONE, SPACE_KERNEL, SPACE_USER };
 
+/* How a stack is shown; it makes no difference to what is stored, nor to whether two types are equal. */
+enum type_stack_mode { TYPE_STACK_BPFTRACE, TYPE_STACK_PERF, TYPE_STACK_RAW };
+
 struct type;
 
 struct type_field {
@@ -90,6 +93,7 @@ struct type {
     const char *name;          /* struct, union, enum: tag without the keyword; int: C name or NULL */
     const struct type *target; /* pointer: pointed to; array: element */
     uint32_t count;            /* array: elements; stack: depth; hist: bits */
+    enum type_stack_mode stack_mode;
     int64_t lhist_min, lhist_max, lhist_step;
     const struct type_field *fields; /* struct (see type_complete) and tuple */
     uint32_t field_count;
@@ -123,7 +127,9 @@ const struct type *type_buffer(struct arena *arena, uint32_t capacity);
 const struct type *type_pointer(struct arena *arena, const struct type *target, enum type_space space);
 const struct type *type_array(struct arena *arena, const struct type *element, uint32_t count);
 const struct type *type_tuple(struct arena *arena, const struct type *const *fields, uint32_t count);
-const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth);
+const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode);
+/* The mode of a name: bpftrace, perf, raw. False: there is none. */
+bool type_stack_mode_find(const char *name, enum type_stack_mode *mode);
 const struct type *type_hist(struct arena *arena, uint32_t bits);
 const struct type *type_lhist(struct arena *arena, int64_t min, int64_t max, int64_t step);
 

@@ -115,9 +115,9 @@ static const struct type *builtin_type(struct check *c, const struct node *node,
     case LANG_BUILTIN_TYPE_STRING16:
         return type_string(c->arena, 16);
     case LANG_BUILTIN_TYPE_KSTACK:
-        return type_stack(c->arena, TYPE_KSTACK, CHECK_STACK_DEPTH);
+        return type_stack(c->arena, TYPE_KSTACK, CHECK_STACK_DEPTH, c->env->stack_mode);
     case LANG_BUILTIN_TYPE_USTACK:
-        return type_stack(c->arena, TYPE_USTACK, CHECK_STACK_DEPTH);
+        return type_stack(c->arena, TYPE_USTACK, CHECK_STACK_DEPTH, c->env->stack_mode);
     case LANG_BUILTIN_TYPE_PROBE:
         return type_simple(TYPE_PROBE, false);
     case LANG_BUILTIN_TYPE_TASK:

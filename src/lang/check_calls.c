@@ -305,28 +305,21 @@ static void check_call_reg(struct check *c, struct node *node) {
 
 /* ---- stacks ------------------------------------------------------------------------------------------------ */
 
-static bool is_stack_mode(const struct node *node) {
-    static const char *const modes[] = {"bpftrace", "perf", "raw"};
-
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (strcmp(node->text, modes[i]) == 0)
-            return true;
-    return false;
-}
-
 static void check_stack(struct check *c, struct node *node, enum type_kind kind) {
     struct node *depth_node = node->child;
     int64_t depth = CHECK_STACK_DEPTH;
+    enum type_stack_mode mode = c->env->stack_mode;
 
-    node->type = type_stack(c->arena, kind, CHECK_STACK_DEPTH);
     if (depth_node && depth_node->kind == NODE_IDENTIFIER) {
         depth_node->type = type_void();
-        if (!is_stack_mode(depth_node)) {
+        if (!type_stack_mode_find(depth_node->text, &mode)) {
             check_error(c, "stack-mode", depth_node->loc, "Invalid stack mode: '%s'", depth_node->text);
             check_hint(c, "modes are bpftrace, perf and raw");
         }
         depth_node = depth_node->next;
-    } else if (depth_node && depth_node->next) {
+    }
+    node->type = type_stack(c->arena, kind, CHECK_STACK_DEPTH, mode);
+    if (depth_node && depth_node->next) {
         check_error(c, "stack-mode", depth_node->loc, "%s() expects a stack mode as first of two arguments",
                     node->text);
         check_hint(c, "write %s(perf, 10)", node->text);
@@ -340,7 +333,7 @@ static void check_stack(struct check *c, struct node *node, enum type_kind kind)
         check_hint(c, "without a limit it is %d", CHECK_STACK_DEPTH);
         return;
     }
-    node->type = type_stack(c->arena, kind, (uint32_t)depth);
+    node->type = type_stack(c->arena, kind, (uint32_t)depth, mode);
 }
 
 static void check_call_kstack(struct check *c, struct node *node) { check_stack(c, node, TYPE_KSTACK); }

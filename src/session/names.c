@@ -39,19 +39,26 @@ static uint32_t machinery_frames(struct session *s, const uint64_t *ips, uint32_
     return frames;
 }
 
+static const enum symbol_stack_mode stack_modes[] = {
+    [TYPE_STACK_BPFTRACE] = SYMBOL_STACK_BPFTRACE,
+    [TYPE_STACK_PERF] = SYMBOL_STACK_PERF,
+    [TYPE_STACK_RAW] = SYMBOL_STACK_RAW,
+};
+
 static void format_stack(struct session *s, const struct type *type, const void *bytes, struct strbuf *out) {
     bool user = type->kind == TYPE_USTACK;
     uint64_t count = user ? half(bytes, 4) : word(bytes, 0);
     if (count > type->size / 8 - 1)
         count = type->size / 8 - 1;
     const uint64_t *ips = (const void *)((const uint8_t *)bytes + 8);
+    enum symbol_stack_mode mode = stack_modes[type->stack_mode];
     if (user) {
-        symbol_format_user_stack(s->symbols, half(bytes, 0), ips, (uint32_t)count, SYMBOL_STACK_BPFTRACE, out);
+        symbol_format_user_stack(s->symbols, half(bytes, 0), ips, (uint32_t)count, mode, out);
     } else {
         uint32_t skip = machinery_frames(s, ips, (uint32_t)count);
         if (count > skip + type->count)
             count = skip + type->count;
-        symbol_format_kernel_stack(s->symbols, ips + skip, (uint32_t)count - skip, SYMBOL_STACK_BPFTRACE, out);
+        symbol_format_kernel_stack(s->symbols, ips + skip, (uint32_t)count - skip, mode, out);
     }
 }
 

@@ -32,8 +32,8 @@ static void texts(void **state) {
         {type_tuple(arena, pair, 2), "(int64,string[16])"},
         {type_array(arena, type_int(32, true), 4), "int32[4]"},
         {type_buffer(arena, 64), "buffer[64]"},
-        {type_stack(arena, TYPE_KSTACK, 127), "kstack"},
-        {type_stack(arena, TYPE_USTACK, 127), "ustack"},
+        {type_stack(arena, TYPE_KSTACK, 127, TYPE_STACK_BPFTRACE), "kstack"},
+        {type_stack(arena, TYPE_USTACK, 127, TYPE_STACK_BPFTRACE), "ustack"},
         {type_simple(TYPE_KSYM, false), "ksym"},
         {type_simple(TYPE_USYM, false), "usym"},
         {type_simple(TYPE_PROBE, false), "probe"},
@@ -54,7 +54,7 @@ static void stored_sizes(void **state) {
     struct arena *arena = *state;
     assert_int_equal(type_simple(TYPE_USYM, false)->size, 16);
     assert_int_equal(type_simple(TYPE_AVG, false)->size, 16);
-    assert_int_equal(type_stack(arena, TYPE_KSTACK, 127)->size, 8 + (127 + TYPE_STACK_MACHINERY) * 8);
+    assert_int_equal(type_stack(arena, TYPE_KSTACK, 127, TYPE_STACK_BPFTRACE)->size, 8 + (127 + TYPE_STACK_MACHINERY) * 8);
     assert_int_equal(type_buffer(arena, 64)->size, 68);
     assert_int_equal(type_lhist(arena, 0, 10, 2)->size, 7 * 8);
     assert_int_equal(type_hist(arena, 0)->size, 66 * 8);

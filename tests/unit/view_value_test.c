@@ -183,7 +183,7 @@ static void symbols_come_from_the_resolver(void **state) {
     struct view_names names = {(void *)(uintptr_t) "\n        f+1\n", name_it};
     struct view view = {.names = &names};
     struct arena *arena = arena_new();
-    const struct type *type = type_stack(arena, TYPE_KSTACK, 1);
+    const struct type *type = type_stack(arena, TYPE_KSTACK, 1, TYPE_STACK_BPFTRACE);
     struct strbuf out = {0};
 
     (void)state;
