@@ -159,10 +159,14 @@ def trace():
         sessions.append(Session(["-e", program, *arguments], **options))
         return sessions[-1]
 
+    def start_command(*arguments, **options):
+        """Any command line."""
+        sessions.append(Session(arguments, **options))
+        return sessions[-1]
+
     def command(*arguments, **options):
         """Any command line, run to its end."""
-        sessions.append(Session(arguments, **options))
-        return sessions[-1].wait()
+        return start_command(*arguments, **options).wait()
 
     def run(program, *arguments, run=None, **options):
         """With run=WORKLOAD: attach, run it, interrupt. Without: the program ends by itself."""
@@ -173,7 +177,7 @@ def trace():
         run.go()
         return session.finish()
 
-    run.start, run.command = start, command
+    run.start, run.start_command, run.command = start, start_command, command
     yield run
     for session in sessions:
         if session.process.poll() is None:
