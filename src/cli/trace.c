@@ -1,6 +1,6 @@
 /* Running a program: from -e, a file, or standard input. */
-#include "cli/cli.h"
 #include "base/vec.h"
+#include "cli/cli.h"
 #include "kernel/proc.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -50,8 +50,8 @@ static bool was_used(const struct type *type, const uint8_t *reduced, const uint
     return used != 0;
 }
 
-static const void *reduce(struct session *s, struct contents *contents, const struct type *type,
-                          const uint8_t *per_cpu, uint32_t stride) {
+static const void *reduce(struct session *s, struct contents *contents, const struct type *type, const uint8_t *per_cpu,
+                          uint32_t stride) {
     void *value = arena_alloc(contents->arena, type->size);
     view_reduce(type, per_cpu, stride, s->cpus.count_possible, value);
     return value;
@@ -75,8 +75,7 @@ static int read_hash(struct session *s, const struct lang_map *map, int fd, cons
     bool per_cpu = map->storage == LANG_STORE_PERCPU_HASH;
     uint32_t size = per_cpu ? plan->value_size * s->cpus.count_possible : plan->value_size, count = 0;
     void *keys, *values;
-    int error =
-        kernel_map_dump(fd, plan->key_size, size, plan->max_entries, contents->arena, &keys, &values, &count);
+    int error = kernel_map_dump(fd, plan->key_size, size, plan->max_entries, contents->arena, &keys, &values, &count);
     if (error < 0)
         return error;
     for (uint32_t i = 0; i < count; i++) {

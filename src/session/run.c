@@ -158,7 +158,7 @@ static int finish(struct session *s) {
     bool ended = view_output_ended(s->view.out);
     if (result == SESSION_OK && !ended)
         result = run_blocks(s, false);
-    if (s->options->format == VIEW_TEXT && !s->options->dry_run && !s->options->quiet)
+    if (s->options->format == VIEW_TEXT) /* always, as scripts around bpftrace expect */
         view_output_write(s->view.out, "\n\n", 2);
     session_report_failures(s);
     if (!s->options->dry_run)

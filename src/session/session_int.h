@@ -27,8 +27,8 @@ struct session_unit {
 };
 
 struct session_map {
-    int fd;    /* what programs are given: the map, or its array of maps */
-    int inner; /* map with generations: the current one; else -1 */
+    int fd;              /* what programs are given: the map, or its array of maps */
+    int inner;           /* map with generations: the current one; else -1 */
     uint64_t emptied_at; /* when a fresh generation took over last, as in the stamps of records */
     bool zeroed;         /* by zero(): the keys were put into it */
 };
@@ -75,7 +75,7 @@ struct session {
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
     int target_fd;
-    bool refused; /* the system does not let us look for targets */
+    bool refused;            /* the system does not let us look for targets */
     bool stop, exit_dropped; /* exit() was handled: later records are dropped */
     int exit_code;
     uint64_t attached;
