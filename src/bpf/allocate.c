@@ -6,6 +6,7 @@
  * starts. Such short values are never spilled, so the rounds end. Measured, a spill with its fill costs 0.2 ns; being
  * correct matters here, being clever does not. */
 #include "bpf/allocate_int.h"
+#include <assert.h>
 #include <stdlib.h>
 
 #define REGISTERS 10u
@@ -300,6 +301,7 @@ static void rewrite_spilled(struct allocator *a, uint8_t **slot_is_pointer) {
         if (a->spilled[v] && !a->f->virtuals.data[v].remade)
             w.slot[v] = a->f->spill_count++;
     uint8_t *pointers = arena_new_array(a->f->arena, uint8_t, a->f->spill_count + 1);
+    assert(before == 0 || *slot_is_pointer); /* both come from the round before */
     if (before)
         memcpy(pointers, *slot_is_pointer, before);
     for (uint32_t v = 0; v < count; v++)
@@ -333,6 +335,7 @@ static void rename_slots(struct bpf_function *f, const uint32_t *names) {
 static void share_slots(struct bpf_function *f, const uint8_t *is_pointer) {
     struct arena *arena = arena_new();
     uint32_t count = f->spill_count, shared = 0;
+    assert(count == 0 || is_pointer);
     struct bpf_interval *intervals = bpf_intervals(f, arena, BPF_ITEMS_SLOTS, count);
     uint32_t *order = arena_new_array(arena, uint32_t, count + 1), *names = arena_new_array(arena, uint32_t, count + 1);
     uint32_t *busy_until = arena_new_array(arena, uint32_t, count + 1);

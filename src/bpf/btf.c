@@ -61,7 +61,7 @@ static void add_function_types(struct writer *w) {
 static void add_function(struct writer *w, const char *name, uint32_t prototype) {
     char clean[NAME_LIMIT + 1];
     uint32_t length = 0;
-    for (; name[length] && length < NAME_LIMIT; length++) {
+    for (; length < NAME_LIMIT && name[length]; length++) {
         bool fine = isalpha((unsigned char)name[length]) || (length && isdigit((unsigned char)name[length]));
         clean[length] = fine ? name[length] : '_';
     }

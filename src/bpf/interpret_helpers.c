@@ -1,6 +1,7 @@
 /* Helpers and maps without a kernel, for bpf_machine_set_standard_helpers(). One CPU, one task; per-CPU maps have one
  * value. Errors are the kernel's: negative errno as the program would see it. */
 #include "bpf/interpret_int.h"
+#include <assert.h>
 #include <errno.h>
 #include <linux/bpf.h>
 
@@ -74,6 +75,7 @@ void *bpf_machine_map_lookup(struct bpf_machine_map *map, const void *key) {
 
 static uint32_t used_entries(const struct bpf_machine_map *map) {
     uint32_t count = 0;
+    assert(map->entries.count == 0 || map->entries.data);
     for (uint32_t i = 0; i < map->entries.count; i++)
         count += map->entries.data[i].used;
     return count;

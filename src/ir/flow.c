@@ -1,5 +1,6 @@
 /* Control flow facts: successors, order, dominators (Cooper, Harvey and Kennedy's simple algorithm), longest path. */
 #include "ir/ir_int.h"
+#include <assert.h>
 
 unsigned ir_successors(const struct ir_function *f, ir_block block, ir_block successors[2]) {
     const struct ir_instruction *last = ir_terminator(f, block);
@@ -22,6 +23,7 @@ ir_block *ir_reverse_post_order(const struct ir_function *f, struct arena *arena
         ir_block block = stack[depth - 1], successors[2];
         unsigned edges = ir_successors(f, block, successors);
         unsigned followed = next[block] - 1u;
+        assert(followed <= edges);
         if (followed == edges) {
             order[--left] = block;
             depth--;

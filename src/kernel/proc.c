@@ -1,6 +1,7 @@
 #include "kernel/proc.h"
 #include "kernel/bpf_int.h"
 #include "kernel/uapi.h"
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,7 @@ bool kernel_cpu_list_parse(struct arena *arena, const char *text, uint32_t **ids
                 memcpy(larger, list, used * sizeof *larger);
             list = larger;
         }
+        assert(list);
         for (uint32_t id = first; id <= last; id++)
             list[used++] = id;
         previous = last;

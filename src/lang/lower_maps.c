@@ -112,7 +112,7 @@ static ir_value task_element(struct lower *l, const struct lang_map *map, bool c
 static ir_value find_element(struct lower *l, const struct lang_map *map, const struct node *keys, ir_block missing) {
     bool task = map->storage == LANG_STORE_TASK;
     bool shareable = task || (keys && !keys->next && map->key && type_is_scalar(map->key));
-    ir_value number = shareable && !task ? lower_scalar(l, keys) : IR_NONE;
+    ir_value number = shareable && keys && !task ? lower_scalar(l, keys) : IR_NONE;
     ir_value element = shareable ? found_before(l, map, number) : IR_NONE;
     if (element != IR_NONE)
         return element;

@@ -244,12 +244,10 @@ static bool conditional(struct preamble *preamble, const char *name, struct loc 
         open_conditional(preamble, loc, is_active(preamble) && evaluate(preamble, end));
     else if (strcmp(name, "elif") == 0)
         next_branch(preamble, loc, evaluate(preamble, end));
-    else if (strcmp(name, "else") == 0)
-        next_branch(preamble, loc, true);
     else if (strcmp(name, "endif") == 0 && preamble->depth > 0)
         preamble->depth--;
-    else if (strcmp(name, "endif") == 0)
-        next_branch(preamble, loc, true); /* reports */
+    else if (strcmp(name, "else") == 0 || strcmp(name, "endif") == 0)
+        next_branch(preamble, loc, true); /* reports what has no beginning */
     else
         return false;
     return true;

@@ -97,7 +97,7 @@ static int attach_file(struct object_btf *btf) {
 static int check_header(struct object_btf *btf) {
     struct btf_header header;
 
-    if (btf->size < sizeof header)
+    if (!btf->data || btf->size < sizeof header)
         return -EINVAL;
     memcpy(&header, btf->data, sizeof header);
     if (header.magic != BTF_MAGIC || header.version != BTF_VERSION || !object_fits(btf->size, header.hdr_len, 0))

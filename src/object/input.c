@@ -10,9 +10,9 @@ int object_read_fd(int fd, size_t limit, char **bytes, size_t *size) {
     size_t capacity = 64 << 10, length = 0;
     char *data = malloc(capacity);
 
+    if (!data)
+        arena_out_of_memory(capacity);
     for (;;) {
-        if (!data)
-            arena_out_of_memory(capacity);
         ssize_t got = read(fd, data + length, capacity - 1 - length);
         if (got < 0 && errno == EINTR)
             continue;
@@ -26,7 +26,10 @@ int object_read_fd(int fd, size_t limit, char **bytes, size_t *size) {
             break;
         if (length == capacity - 1) {
             capacity *= 2;
-            data = realloc(data, capacity);
+            char *larger = realloc(data, capacity);
+            if (!larger)
+                arena_out_of_memory(capacity);
+            data = larger;
         }
     }
     data[length] = '\0';

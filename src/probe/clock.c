@@ -4,6 +4,7 @@
  * microseconds. The kernel's timer is never faster than 10 us. */
 #include "probe/probe_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <string.h>
@@ -64,6 +65,7 @@ static int parse_duration(struct probe_context *context, const struct probe_poin
 
 static int set_period(struct probe_context *context, const struct probe_point *point, const struct clock_unit *unit,
                       uint64_t number, struct probe_target *target, struct probe_error *error) {
+    assert(unit);
     if (unit->nanoseconds == 0) {
         target->frequency = number;
         return 0;
@@ -83,9 +85,9 @@ static int set_period(struct probe_context *context, const struct probe_point *p
 
 static int clock_expand(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
                         struct probe_error *error) {
-    const struct clock_unit *unit;
+    const struct clock_unit *unit = units;
     struct probe_target parsed = {0};
-    uint64_t number;
+    uint64_t number = 0;
     bool with_unit = point->part_count == 2;
 
     int result = (with_unit ? parse_unit_and_number : parse_duration)(context, point, &unit, &number, error);

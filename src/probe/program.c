@@ -43,10 +43,9 @@ bool probe_has_cookie(const struct probe_context *context, const struct probe_ta
 
     switch (target->mechanism) {
     case PROBE_RUN_ONCE:
-        return false;
-    case PROBE_SYSCALL_ENTER:
+    case PROBE_SYSCALL_ENTER: /* many targets, one attachment: the number tells them apart */
     case PROBE_SYSCALL_EXIT:
-        return false; /* many targets, one attachment: the number tells them apart */
+        return false;
     case PROBE_RAW_TRACEPOINT:
     case PROBE_BTF_TRACEPOINT:
         return features && kernel_feature(features, KERNEL_FEATURE_RAW_TRACEPOINT_COOKIE);
