@@ -455,7 +455,7 @@ static void compare_with_interpreter(uint64_t seed, unsigned programs) {
 static uint64_t fresh_seed(void) {
     const char *given = getenv("TARSIER_SEED");
     uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 0x9e3779b97f4a7c15ull | 1;
-    print_message("TARSIER_SEED=%llu\n", (unsigned long long)seed);
+    print_message("# TARSIER_SEED=%llu\n", (unsigned long long)seed);
     return seed;
 }
 
