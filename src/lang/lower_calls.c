@@ -9,7 +9,8 @@ static ir_value lower_len(struct lower *l, const struct node *node) {
     if (type_is_stack(argument->type)) {
         struct place bytes = lower_bytes(l, argument, 0, NULL);
         bool user = argument->type->kind == TYPE_USTACK;
-        return ir_load(l->f, user ? 4 : 8, bytes.base, bytes.offset + (user ? 4 : 0));
+        ir_value count = ir_load(l->f, user ? 4 : 8, bytes.base, bytes.offset + (user ? 4 : 0));
+        return lower_at_most(l, count, argument->type->count); /* there is room for more frames than are shown */
     }
     /* Counting a hash map: each element calls back once, the number of calls is the answer. */
     struct ir_function *outer = l->f;
@@ -76,19 +77,11 @@ static struct place string_source(struct lower *l, const struct node *pointer) {
 static void str_of_size(struct lower *l, const struct node *size, struct place from, struct place to,
                         uint32_t capacity) {
     struct ir_function *f = l->f;
-    ir_slot slot = lower_temp_slot(l, 8);
-    ir_value wanted = lower_scalar(l, size);
-    lower_store_slot(l, slot, ir_constant(f, capacity));
-    ir_block start = f->current, shorter = ir_block_new(f, start), join = ir_block_new(f, start);
-    ir_branch(f, ir_binary(f, IR_ULT, wanted, ir_constant(f, capacity)), shorter, join);
-    ir_enter(f, shorter);
-    lower_store_slot(l, slot, wanted);
-    ir_jump(f, join);
-    ir_enter(f, join);
+    ir_value bytes = lower_at_most(l, lower_scalar(l, size), capacity);
     lower_zero(l, to, capacity);
     enum ir_helper helper =
         from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
-    ir_calln(f, helper, place_address(l, to), lower_load_slot(l, slot), place_address(l, from));
+    ir_calln(f, helper, place_address(l, to), bytes, place_address(l, from));
 }
 
 static void str_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
@@ -163,8 +156,7 @@ static void statement_print(struct lower *l, const struct node *node, const stru
     const struct node *value = node->child;
     struct lang_action action = {.loc = node->loc};
     bool element = value->kind == NODE_MAP && value->child;
-    if (value->kind == NODE_MAP && !value->child && (value->map->key || type_is_aggregate(value->map->value) ||
-                                                     value->map->storage == LANG_STORE_GLOBAL)) {
+    if (value->kind == NODE_MAP && !value->child) {
         action.kind = LANG_ACTION_PRINT_MAP;
         action.map = value->map;
         action.top = value->next ? value->next->number : 0;

@@ -141,6 +141,7 @@ ir_value lower_pointer_step(struct lower *l, const struct type *type, ir_value c
 ir_value lower_number(struct lower *l, const struct node *node);
 ir_value lower_increment(struct lower *l, const struct node *node, bool used);
 ir_value lower_resize(struct lower *l, ir_value value, const struct type *type);
+ir_value lower_at_most(struct lower *l, ir_value value, uint32_t limit); /* the lesser one, unsigned */
 
 /* lower_memory.c */
 void guard_begin(struct lower *l, struct guard *guard, struct loc loc);

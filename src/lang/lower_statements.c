@@ -26,6 +26,16 @@ static void assign_scalar(struct lower *l, struct lang_variable *variable, ir_va
     ir_store(l->f, 8, memory.base, memory.offset, lower_resize(l, value, variable->type));
 }
 
+static bool reads_variable(const struct node *node, const struct lang_variable *variable) {
+    if (node->kind == NODE_VARIABLE && node->variable == variable)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (reads_variable(child, variable))
+            return true;
+    }
+    return false;
+}
+
 static void assign_variable(struct lower *l, struct lang_variable *variable, const struct node *value) {
     if (variable->type->kind == TYPE_POINTER && value->type->kind == TYPE_POINTER) {
         struct pointer pointer = lower_pointer(l, value);
@@ -34,6 +44,10 @@ static void assign_variable(struct lower *l, struct lang_variable *variable, con
         ir_store(l->f, 8, memory.base, memory.offset, pointer.value);
     } else if (type_is_scalar(variable->type)) {
         assign_scalar(l, variable, lower_scalar(l, value));
+    } else if (reads_variable(value, variable)) { /* its parts are needed until the new value is whole */
+        struct place whole = lower_temp(l, variable->type->size);
+        lower_into(l, value, variable->type, whole, true);
+        lower_copy(l, lower_variable_memory(l, variable), whole, variable->type->size);
     } else {
         lower_into(l, value, variable->type, lower_variable_memory(l, variable), true);
     }
@@ -222,20 +236,6 @@ static void lower_while(struct lower *l, const struct node *node) {
     count_cut_loop(l, ir_binary(outer, IR_EQ, rounds, ir_constant(outer, LOOP_LIMIT)), node->loc);
 }
 
-/* At most as many rounds as the kernel allows. */
-static ir_value bounded_rounds(struct lower *l, ir_value count) {
-    struct ir_function *f = l->f;
-    ir_slot slot = lower_temp_slot(l, 8);
-    lower_store_slot(l, slot, count);
-    ir_block over = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
-    ir_branch(f, ir_binary(f, IR_UGT, count, ir_constant(f, LOOP_LIMIT)), over, join);
-    ir_enter(f, over);
-    lower_store_slot(l, slot, ir_constant(f, LOOP_LIMIT));
-    ir_jump(f, join);
-    ir_enter(f, join);
-    return lower_take_slot(l, slot);
-}
-
 /*     if (end > first) bpf_loop(end - first, { $i = first + index; ... })
  * The kernel must not be asked for 0 rounds where its verifier knows that: it then drops the body and fails. */
 static void lower_for_range(struct lower *l, const struct node *node) {
@@ -256,7 +256,7 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     lower_block(l, end->next);
     end_body(l, &loop, outer);
     ir_value count = ir_binary(outer, IR_SUB, to, from), limit = ir_constant(outer, LOOP_LIMIT);
-    ir_value rounds = call_loop(l, bounded_rounds(l, count), body, &loop);
+    ir_value rounds = call_loop(l, lower_at_most(l, count, LOOP_LIMIT), body, &loop);
     ir_value cut = ir_binary(outer, IR_AND, ir_binary(outer, IR_EQ, rounds, limit),
                              ir_binary(outer, IR_UGT, count, limit));
     count_cut_loop(l, cut, node->loc);
