@@ -71,7 +71,7 @@ void source_position(const struct source *source, uint32_t offset, uint32_t *lin
 
 /* The source line of `loc` and a ~~~~ under it; tabs become spaces so that the two stay aligned. */
 static void format_underlined(const struct source *source, struct loc loc, struct strbuf *out) {
-    uint32_t first = loc.begin, last = loc.begin;
+    uint32_t first = loc.begin, last = first;
     struct strbuf marks = {0};
 
     while (first > 0 && source->text[first - 1] != '\n')
@@ -131,8 +131,14 @@ void diag_print_all(const struct diag_list *list, bool color, FILE *out) {
     strbuf_free(&text);
 }
 
+unsigned diag_near(const char *wanted) {
+    size_t length = strlen(wanted);
+
+    return length < 3 ? length > 1 : (unsigned)length / 3;
+}
+
 const char *diag_nearest(const char *wanted, const char *const *names, uint32_t count) {
-    unsigned best = (unsigned)(strlen(wanted) + 2) / 3; /* one slip for every three characters */
+    unsigned best = diag_near(wanted);
     const char *nearest = NULL;
 
     for (uint32_t i = 0; i < count; i++) {
@@ -148,10 +154,16 @@ const char *diag_nearest(const char *wanted, const char *const *names, uint32_t 
 _Noreturn void diag_bug(const char *file, int line, const char *format, ...) {
     va_list args;
 
-    fprintf(stderr, "BUG: %s:%d: ", file, line);
+    const char *place = file; /* from the last src/ on: the rest is where the compiler was run */
+
+    for (const char *at = file; (at = strstr(at, "src/")); at++)
+        place = at;
+    fprintf(stderr, "BUG: %s:%d: ", place, line);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fputs("\nThis is a defect of tarsier itself; the program that was run is what is needed to repeat it.\n", stderr);
+    fputs("\nThis is a bug in tarsier. Please report it with this line, the program that was run and the output of "
+          "`tarsier info`.\n",
+          stderr);
     abort();
 }

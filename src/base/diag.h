@@ -61,7 +61,9 @@ void source_position(const struct source *source, uint32_t offset, uint32_t *lin
 void diag_format(const struct diag_list *list, const struct diag *diag, bool color, struct strbuf *out);
 void diag_print_all(const struct diag_list *list, bool color, FILE *out);
 
-/* The nearest of `count` names within a sensible edit distance, or NULL. */
+/* How many slips a name may be away to be what was meant: one for every three characters. */
+unsigned diag_near(const char *wanted);
+/* The nearest of `count` names that are so near, or NULL. */
 const char *diag_nearest(const char *wanted, const char *const *names, uint32_t count);
 
 #define BUG(...) diag_bug(__FILE__, __LINE__, __VA_ARGS__)

@@ -1,5 +1,6 @@
 /* -l: probes that match a pattern, or, given a program file, its probes. */
 #include "cli/cli.h"
+#include "kernel/feature.h"
 #include "probe/probe.h"
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ int cli_list(const struct cli_request *request) {
     struct arena *arena = arena_new();
     struct probe_context context;
     probe_context_init(&context, arena);
+    context.features = kernel_features_new(arena);
     context.pid = request->pid;
     struct view_output *out = view_output_new(STDOUT_FILENO, VIEW_BUFFER_FULL);
     struct probe_error error = {0};

@@ -357,7 +357,7 @@ static bool reject_stray(struct parser *parser) {
     }
     if (parser_at(parser, TOKEN_OPEN_BRACE)) {
         if (parser_error(parser, "missing-attach-point", parser->token.loc, "this block has no probe"))
-            diag_hint(parser->diags, "say when it is to run, as in: kprobe:vfs_read { ... } or interval:s:1 { ... }");
+            diag_hint(parser->diags, "say when it is to run, as in: tracepoint:syscalls:sys_enter_openat { ... } or interval:s:1 { ... }");
         return true;
     }
     return parser_reject_top_level_word(parser);
@@ -422,7 +422,7 @@ struct lang_program *lang_parse(struct arena *arena, const struct source *source
         top_level(&parser, &probes);
     if (probes.count == 0 && diags->error_count == errors && source->size <= LANG_SOURCE_LIMIT) {
         diag_error(diags, "no-probes", (struct loc){0, 0}, "the program has no probes");
-        diag_hint(diags, "a program looks like: kprobe:vfs_read { @reads = count(); }");
+        diag_hint(diags, "a program looks like: tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }");
     }
     parser.previous_end = parser.lexer.end;
     program->tree = parser_node(&parser, NODE_PROGRAM, 0, probes);

@@ -1,4 +1,5 @@
 /* Errors of this folder: what was asked, why not, and the cure. */
+#include "base/diag.h"
 #include "probe/probe_int.h"
 
 #include <errno.h>
@@ -59,14 +60,23 @@ int probe_fail_system(struct probe_context *context, struct probe_error *error, 
 
 enum { NEAREST_MAX = 3 };
 
-/* Names within a slip for every three characters, the nearest first. */
+static bool is_among(const char *name, const char *const *names, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Names within a slip for every three characters, the nearest first; symbol tables may hold a name twice. */
 static uint32_t find_nearest(const char *wanted, const char *const *names, uint32_t count, const char **nearest) {
-    unsigned distances[NEAREST_MAX], limit = (unsigned)(strlen(wanted) + 2) / 3;
+    unsigned distances[NEAREST_MAX], limit = diag_near(wanted);
     uint32_t found = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         unsigned distance = str_distance(wanted, names[i], limit);
-        if (distance > limit || (found == NEAREST_MAX && distance >= distances[NEAREST_MAX - 1]))
+        if (distance > limit || (found == NEAREST_MAX && distance >= distances[NEAREST_MAX - 1]) ||
+            is_among(names[i], nearest, found))
             continue;
         uint32_t at = found < NEAREST_MAX ? found++ : NEAREST_MAX - 1;
         for (; at > 0 && distances[at - 1] > distance; at--) {

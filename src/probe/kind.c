@@ -26,6 +26,8 @@ static bool same_name(const char *name, const char *text, size_t length) {
 }
 
 const struct probe_kind *probe_kind_find(const char *provider, size_t length) {
+    if (length == 1 && *provider == 'U') /* the one spelling whose case tells two kinds apart: usdt, not uprobe */
+        return NULL;
     for (uint32_t i = 0; i < probe_kind_count; i++) {
         const struct probe_kind *kind = probe_kinds[i];
         if (same_name(kind->name, provider, length))
@@ -57,6 +59,8 @@ struct probe_target *probe_add_target(struct probe_context *context, const struc
 int probe_unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {
     const char *names[sizeof probe_kinds / sizeof *probe_kinds];
 
+    if (probe_is_absent(context, point, error))
+        return -EINVAL;
     for (uint32_t i = 0; i < probe_kind_count; i++)
         names[i] = probe_kinds[i]->name;
     int result = probe_fail_text(context, error, &point->provider, "Invalid probe type: %s", point->provider.text);

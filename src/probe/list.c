@@ -95,8 +95,12 @@ int probe_list(struct probe_context *context, const char *pattern, bool verbose,
     point.kind = probe_kind_find(point.provider.text, strlen(point.provider.text));
     if (point.kind)
         return list_kind(context, &point, &lister, error);
-    if (!probe_has_star(point.provider.text))
-        return probe_unknown_kind(context, &point, error);
+    if (!probe_has_star(point.provider.text)) {
+        result = probe_unknown_kind(context, &point, error);
+        if (point.part_count == 0)
+            error->hint = arena_printf(context->arena, "probes with this in their names: -l '*%s*'", pattern);
+        return result;
+    }
     lister.pattern = pattern;
     return list_all(context, &lister, error);
 }

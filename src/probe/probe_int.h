@@ -62,6 +62,9 @@ struct probe_target *probe_add_target(struct probe_context *context, const struc
 /* Fills the error "Invalid probe type" with the nearest names. */
 int probe_unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error);
 
+/* absent.c: true, and the error filled, when the provider is one of bpftrace's that there is no kind for. */
+bool probe_is_absent(struct probe_context *context, const struct probe_point *point, struct probe_error *error);
+
 /* point.c */
 int probe_split(struct probe_context *context, const char *text, struct probe_point *point, struct probe_error *error);
 static inline bool probe_has_star(const char *text) { return strchr(text, '*') != NULL; }

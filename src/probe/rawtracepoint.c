@@ -90,6 +90,13 @@ static int no_match(struct probe_context *context, const struct probe_point *poi
 
     int result = probe_fail_match(context, error, event, "No matches for rawtracepoint %s%s%s.", module ? module : "",
                                   module ? ":" : "", event->text);
+    if (module && !probe_has_star(module) && strcmp(module, KERNEL_MODULE) != 0 &&
+        probe_raw_exists(context, event->text)) {
+        error->hint = arena_printf(context->arena, "the first part is a module, not a system: write "
+                                                   "rawtracepoint:%s, or rawtracepoint:" KERNEL_MODULE ":%s",
+                                   event->text, event->text);
+        return result;
+    }
     if (find_tracepoints(context, &all, &ignored) == 0) {
         for (uint32_t i = 0; i < all.items.count; i++)
             vec_push(context->arena, &names, all.items.data[i].name);
@@ -128,9 +135,13 @@ static int rawtracepoint_list(struct probe_context *context, const struct probe_
     for (uint32_t i = 0; result == 0 && i < list.items.count; i++) {
         const struct tracepoint *found = &list.items.data[i];
         const struct type *args = NULL;
-        const char *module = found->btf_id ? KERNEL_MODULE ":" : "";
-        char *line = arena_printf(context->arena, "rawtracepoint:%s%s", module, found->name);
-        if (probe_list_line(lister, line) && lister->verbose && probe_raw_btf_id(context, found->name, &args))
+        /* Without BTF the module is not known and not shown; a pattern with one still finds it. */
+        char *line = arena_printf(context->arena, "rawtracepoint:" KERNEL_MODULE ":%s", found->name);
+        if (!str_glob(lister->pattern, line))
+            continue;
+        probe_list_matched(lister, found->btf_id ? line
+                                                 : arena_printf(context->arena, "rawtracepoint:%s", found->name));
+        if (lister->verbose && probe_raw_btf_id(context, found->name, &args))
             probe_list_fields(lister, args);
     }
     return result;

@@ -1,6 +1,11 @@
 #include "base/diag.h"
 #include "unit.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static const char text[] = "BEGIN { @ = 1 }\n\tEND { $x }\n";
 static const struct source source = {"stdin", text, sizeof text - 1};
 
@@ -72,6 +77,32 @@ static void nearest_name_or_none(void **state) {
     assert_string_equal(diag_nearest("cuont", names, 4), "count");
     assert_string_equal(diag_nearest("hits", names, 4), "hist");
     assert_null(diag_nearest("printf", names, 4));
+    assert_null(diag_nearest("cast", names, 4)); /* two of four letters are wrong */
+}
+
+/* What a process says that calls diag_bug with this file. */
+static void read_bug(const char *file, char *said, size_t size) {
+    int pair[2];
+    assert_int_equal(pipe(pair), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        signal(SIGABRT, SIG_DFL);
+        dup2(pair[1], STDERR_FILENO);
+        diag_bug(file, 7, "no %s", "way");
+    }
+    close(pair[1]);
+    FILE *pipe_end = fdopen(pair[0], "r");
+    said[fread(said, 1, size - 1, pipe_end)] = '\0';
+    fclose(pipe_end);
+    waitpid(child, NULL, 0);
+}
+
+static void bug_names_its_place_below_src(void **state) {
+    char said[256];
+    (void)state;
+    read_bug("../../home/me/src/view/map.c", said, sizeof said);
+    assert_int_equal(strncmp(said, "BUG: src/view/map.c:7: no way\n", 30), 0);
 }
 
 static int set_up(void **state) {
@@ -91,6 +122,7 @@ int main(void) {
         TEST(error_is_underlined_and_has_its_hint), TEST(end_of_text_is_a_place),
         TEST(several_lines_mark_the_first),         TEST(no_place_prints_the_message_alone),
         TEST(same_tag_at_same_place_is_said_once),  TEST(nearest_name_or_none),
+        TEST(bug_names_its_place_below_src),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,32 @@
+"""What a message says besides the error itself: what to do instead."""
+import pytest
+
+
+@pytest.mark.parametrize("probe, error, hint", [
+    ("kprobe:vfs_read", "kprobe probes are not part of this version", "tracepoint:syscalls:sys_enter_read\n"),
+    ("kr:__x64_sys_openat", "kretprobe probes are not part of this version", "tracepoint:syscalls:sys_exit_openat\n"),
+    ("k:tcp_no_such_function", "kprobe probes are not part of this version", "-l 't:*tcp*'"),
+    ("w:0x100:4:w", "watchpoint probes are not part of this version", "uprobe"),
+    ("U:/bin/sh:x", "usdt probes are not part of this version", "uprobe"),
+    ("uprob:/bin/sh:x", "Invalid probe type: uprob", "did you mean uprobe?"),
+    ("rt:sched:sched_switch", "No matches for rawtracepoint sched:sched_switch", "a module, not a system"),
+])
+def test_probes_that_are_not_there(trace, probe, error, hint):
+    answer = trace(f"{probe} {{ exit(); }}")
+    assert answer.code == 1 and error in answer.stderr and hint in answer.stderr.split("HINT: ")[1]
+
+
+def test_names_are_suggested_once(trace, workload):
+    path = workload("functions", 1, "0").path.parent / "libfixture.so"
+    hint = trace(f"uprobe:{path}:fixture_txt {{ }}").stderr.split("HINT: did you mean ")[1]
+    assert hint.startswith("fixture_text") and hint.count("fixture_text") == 1
+
+
+@pytest.mark.parametrize("pattern", ["rt:sched_switch", "rt:vmlinux:sched_switch", "rawtracepoint:*:sched_switch"])
+def test_raw_tracepoints_are_listed_by_pattern(trace, pattern):
+    assert trace.command("-l", pattern).stdout in ("rawtracepoint:vmlinux:sched_switch\n", "rawtracepoint:sched_switch\n")
+
+
+def test_listing_without_a_provider_says_how(trace):
+    answer = trace.command("-l", "sched_switch")
+    assert answer.code == 1 and "-l '*sched_switch*'" in answer.stderr
