@@ -11,7 +11,6 @@
 #include <linux/bpf.h>
 #include <string.h>
 
-
 /* ---- shared areas ------------------------------------------------------------------------------------------ */
 
 ir_value lower_constants(struct lower *l, uint32_t offset) {
@@ -241,8 +240,7 @@ static void filter_syscall(struct lower *l, ir_block drop) {
     if (target->probe_id == LANG_PROBE_BY_SYSCALL) {
         ir_value number = syscall_number(l);
         continue_if(l, ir_binary(f, IR_ULT, number, ir_constant(f, LANG_SYSCALL_LIMIT)), drop);
-        uint32_t table =
-            lang_plan_constants(l->plan, target->syscall_probes, LANG_SYSCALL_LIMIT * sizeof(uint32_t));
+        uint32_t table = lang_plan_constants(l->plan, target->syscall_probes, LANG_SYSCALL_LIMIT * sizeof(uint32_t));
         ir_value offset = ir_binary(f, IR_MUL, number, ir_constant(f, 4));
         ir_value entry = ir_load(f, 4, ir_binary(f, IR_ADD, lower_constants(l, table), offset), 0);
         continue_if(l, entry, drop);

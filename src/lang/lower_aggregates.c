@@ -65,8 +65,7 @@ static ir_value fine_bucket(struct lower *l, ir_value value, uint32_t bits) {
     ir_enter(f, large);
     ir_value above = ir_binary(f, IR_SUB, log2_of(l, value), ir_constant(f, bits));
     ir_value row = ir_binary(f, IR_SHL, ir_binary(f, IR_ADD, above, ir_constant(f, 1)), ir_constant(f, bits));
-    ir_value column =
-        ir_binary(f, IR_AND, ir_binary(f, IR_LSHR, value, above), ir_constant(f, (1 << bits) - 1));
+    ir_value column = ir_binary(f, IR_AND, ir_binary(f, IR_LSHR, value, above), ir_constant(f, (1 << bits) - 1));
     lower_store_slot(l, slot, ir_binary(f, IR_ADD, ir_binary(f, IR_OR, row, column), ir_constant(f, 1)));
     ir_jump(f, join);
     ir_enter(f, join);
@@ -165,8 +164,7 @@ static void merge_cpu(struct lower *l, const struct type *type, ir_value element
         ir_value sum = ir_binary(f, IR_ADD, lower_load_slot(l, first), ir_load(f, 8, element, 0));
         lower_store_slot(l, first, sum);
         if (type->kind == TYPE_AVG || type->kind == TYPE_STATS)
-            lower_store_slot(l, second,
-                             ir_binary(f, IR_ADD, lower_load_slot(l, second), ir_load(f, 8, element, 8)));
+            lower_store_slot(l, second, ir_binary(f, IR_ADD, lower_load_slot(l, second), ir_load(f, 8, element, 8)));
         return;
     }
     ir_block start = f->current, set = ir_block_new(f, start), compare = ir_block_new(f, set);
@@ -202,8 +200,7 @@ ir_value lower_aggregate_sum(struct lower *l, const struct node *node) {
             ir_branch(l->f, handle, tested, next);
             ir_enter(l->f, tested);
         }
-        ir_value element =
-            ir_calln(l->f, IR_HELPER_map_lookup_percpu_elem, handle, key, ir_constant(l->f, cpu));
+        ir_value element = ir_calln(l->f, IR_HELPER_map_lookup_percpu_elem, handle, key, ir_constant(l->f, cpu));
         ir_branch(l->f, element, found, next);
         ir_enter(l->f, found);
         merge_cpu(l, type, element, first, second);

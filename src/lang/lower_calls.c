@@ -79,8 +79,7 @@ static void str_of_size(struct lower *l, const struct node *size, struct place f
     struct ir_function *f = l->f;
     ir_value bytes = lower_at_most(l, lower_scalar(l, size), capacity);
     lower_zero(l, to, capacity);
-    enum ir_helper helper =
-        from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
+    enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
     ir_calln(f, helper, place_address(l, to), bytes, place_address(l, from));
 }
 

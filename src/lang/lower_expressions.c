@@ -173,7 +173,8 @@ static ir_value lower_binary(struct lower *l, const struct node *node) {
         a = lower_pointer_step(l, right->type, a);
         b = lower_pointer_step(l, left->type, b);
     }
-    ir_value result = lower_arithmetic(l, node->op, a, b, node->loc, lower_is_signed(node->op, left->type, right->type));
+    ir_value result =
+        lower_arithmetic(l, node->op, a, b, node->loc, lower_is_signed(node->op, left->type, right->type));
     if (!compare && left->type->kind == TYPE_POINTER && right->type->kind == TYPE_POINTER)
         result = ir_binary(l->f, IR_SDIV, result, ir_constant(l->f, pointer_scale(left->type)));
     return result;

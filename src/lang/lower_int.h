@@ -38,7 +38,7 @@ struct place {
 /* A pointer value and what is known of it. */
 struct pointer {
     ir_value value;
-    bool direct;   /* BTF pointer: WHERE_BTF */
+    bool direct; /* BTF pointer: WHERE_BTF */
     bool nonnull;
     enum type_space space;
 };
@@ -53,10 +53,10 @@ struct guard {
 struct loop {
     struct loop *outer;
     const struct node *node;
-    bool unrolled;     /* break and continue are jumps */
-    ir_block next, end; /* where the next round starts; behind the loop (unrolled only) */
+    bool unrolled;       /* break and continue are jumps */
+    ir_block next, end;  /* where the next round starts; behind the loop (unrolled only) */
     uint32_t first_slot; /* slots from here on are the body's own */
-    bool returns;      /* the body contains `return`: tested after the loop */
+    bool returns;        /* the body contains `return`: tested after the loop */
 };
 
 struct temp {
@@ -86,15 +86,15 @@ struct lower {
     struct ir_function *f; /* being built: main or a callback */
     ir_block leave;        /* main: release and return */
     int64_t return_value;
-    bool use_task;         /* pid, tid and comm come from the task pointer */
+    bool use_task; /* pid, tid and comm come from the task pointer */
 
-    bool has_loops;          /* context and scratch base are kept in slots for callbacks */
+    bool has_loops; /* context and scratch base are kept in slots for callbacks */
     ir_slot context_slot, scratch_slot, return_slot, probe_slot;
     struct loop *loop;
 
     struct guard *guard;
     VEC(struct temp) temps;
-    VEC(struct found) found; /* see lower_maps.c */
+    VEC(struct found) found;       /* see lower_maps.c */
     VEC(const struct node *) done; /* clear() and zero() that a print() before them does */
     uint32_t statement_depth;
 
@@ -111,7 +111,7 @@ ir_value lower_context(struct lower *l);
 ir_value lower_constants(struct lower *l, uint32_t offset); /* address in the constants area */
 ir_value lower_global(struct lower *l, uint32_t offset);
 ir_value lower_cpu_row(struct lower *l);
-void lower_count(struct lower *l, uint32_t counter); /* globals[counter] += 1 */
+void lower_count(struct lower *l, uint32_t counter);         /* globals[counter] += 1 */
 ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */
 ir_value lower_probe_id(struct lower *l);
 ir_value lower_scratch(struct lower *l); /* base of the program's scratch slot */
@@ -151,9 +151,9 @@ ir_block lower_fail_block(struct lower *l);
 ir_value place_address(struct lower *l, struct place place);
 struct place place_direct(ir_value base, int32_t offset);
 struct place place_add(struct lower *l, struct place place, int64_t offset);
-struct place lower_place(struct lower *l, const struct node *node);       /* an object behind a pointer or in args */
+struct place lower_place(struct lower *l, const struct node *node); /* an object behind a pointer or in args */
 ir_value lower_load(struct lower *l, struct place place, const struct type *type);
-ir_value lower_read(struct lower *l, const struct node *node);            /* lower_place + lower_load, guarded */
+ir_value lower_read(struct lower *l, const struct node *node); /* lower_place + lower_load, guarded */
 void lower_store(struct lower *l, struct place place, const struct type *type, ir_value value);
 void lower_zero(struct lower *l, struct place place, uint32_t size);
 void lower_copy(struct lower *l, struct place to, struct place from, uint32_t size); /* both direct */
@@ -161,14 +161,14 @@ void lower_copy(struct lower *l, struct place to, struct place from, uint32_t si
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
 /* The value of `node` as bytes that plain loads can reach; at least `need` bytes of a string matter (0: all). */
 struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size);
-void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean,
-                       struct loc loc);
+void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc);
 /* 1 when the first `length` bytes (up to a NUL) differ, as bpftrace's strncmp. */
 ir_value lower_string_differs(struct lower *l, const struct node *a, const struct node *b, uint32_t length);
 
 /* lower_maps.c */
 ir_value lower_key(struct lower *l, const struct lang_map *map, const struct node *keys);
-ir_value lower_map_handle(struct lower *l, const struct lang_map *map); /* map pointer for helpers; may be NULL-tested */
+ir_value lower_map_handle(struct lower *l,
+                          const struct lang_map *map); /* map pointer for helpers; may be NULL-tested */
 ir_value lower_map_scalar(struct lower *l, const struct node *node);
 struct place lower_map_place(struct lower *l, const struct node *node); /* element, or zero bytes when missing */
 void lower_map_assign(struct lower *l, const struct node *target, const struct node *value);

@@ -44,11 +44,11 @@ static void continue_unless(struct lower *l, ir_value failed) {
 
 /* ---- places ------------------------------------------------------------------------------------------------ */
 
-struct place place_direct(ir_value base, int32_t offset) { return (struct place){WHERE_DIRECT, base, offset}; }
-
-ir_value place_address(struct lower *l, struct place place) {
-    return ir_add_offset(l->f, place.base, place.offset);
+struct place place_direct(ir_value base, int32_t offset) {
+    return (struct place){WHERE_DIRECT, base, offset};
 }
+
+ir_value place_address(struct lower *l, struct place place) { return ir_add_offset(l->f, place.base, place.offset); }
 
 struct place place_add(struct lower *l, struct place place, int64_t offset) {
     if (place.offset + offset == (int32_t)(place.offset + offset)) {
@@ -299,16 +299,13 @@ static void store_literal(struct lower *l, const struct node *node, uint32_t siz
         lower_zero(l, place_add(l, to, done), size - done);
 }
 
-void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean,
-                       struct loc loc) {
+void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc) {
     struct guard guard;
     if (clean)
         lower_zero(l, to, size);
     guard_begin(l, &guard, loc);
-    enum ir_helper helper =
-        from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
-    ir_value length =
-        ir_calln(l->f, helper, place_address(l, to), ir_constant(l->f, size), place_address(l, from));
+    enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
+    ir_value length = ir_calln(l->f, helper, place_address(l, to), ir_constant(l->f, size), place_address(l, from));
     continue_unless(l, ir_binary(l->f, IR_SLT, length, ir_constant(l->f, 0)));
     if (guard_failed(l, &guard)) {
         ir_store(l->f, 1, to.base, to.offset, ir_constant(l->f, 0));
@@ -322,8 +319,8 @@ static uint32_t string_capacity(const struct node *node) {
 
 struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size) {
     uint32_t capacity = node->type->size;
-    if (node->type->kind == TYPE_STRING && (node->kind == NODE_VARIABLE || node->kind == NODE_MAP ||
-                                            node->kind == NODE_TUPLE_FIELD)) {
+    if (node->type->kind == TYPE_STRING &&
+        (node->kind == NODE_VARIABLE || node->kind == NODE_MAP || node->kind == NODE_TUPLE_FIELD)) {
         if (size)
             *size = capacity;
         return lower_place(l, node);
@@ -417,8 +414,7 @@ static void copy_value(struct lower *l, struct place from, const struct type *fr
     }
 }
 
-static void tuple_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
-                       bool clean) {
+static void tuple_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
     bool gaps = false;
     uint32_t end = 0;
     for (uint32_t i = 0; i < type->field_count; i++) {
@@ -441,8 +437,7 @@ static void memory_into(struct lower *l, const struct node *node, const struct t
     guard_begin(l, &guard, node->loc);
     struct place from = lower_place(l, node);
     if (type->kind == TYPE_STRING)
-        lower_read_string(l, from, to, node->type->size < type->size ? node->type->size : type->size, clean,
-                          node->loc);
+        lower_read_string(l, from, to, node->type->size < type->size ? node->type->size : type->size, clean, node->loc);
     else if (from.where == WHERE_DIRECT)
         copy_value(l, from, node->type, to, type);
     else

@@ -257,8 +257,8 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     end_body(l, &loop, outer);
     ir_value count = ir_binary(outer, IR_SUB, to, from), limit = ir_constant(outer, LOOP_LIMIT);
     ir_value rounds = call_loop(l, lower_at_most(l, count, LOOP_LIMIT), body, &loop);
-    ir_value cut = ir_binary(outer, IR_AND, ir_binary(outer, IR_EQ, rounds, limit),
-                             ir_binary(outer, IR_UGT, count, limit));
+    ir_value cut =
+        ir_binary(outer, IR_AND, ir_binary(outer, IR_EQ, rounds, limit), ir_binary(outer, IR_UGT, count, limit));
     count_cut_loop(l, cut, node->loc);
     ir_jump(outer, done);
     ir_enter(outer, done);
