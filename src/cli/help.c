@@ -24,9 +24,10 @@ static void option_spelling(const struct cli_option_info *option, char *out, siz
 }
 
 static void print_usage(void) {
-    printf("tarsier %s: ask the running system\n\nUSAGE\n    tarsier [OPTIONS] -e 'PROGRAM' [ARGUMENTS]\n"
-           "    tarsier [OPTIONS] FILE [ARGUMENTS]      (- reads standard input)\n    tarsier -l [PATTERN]\n\nOPTIONS\n",
-           TARSIER_VERSION);
+    printf(
+        "tarsier %s: ask the running system\n\nUSAGE\n    tarsier [OPTIONS] -e 'PROGRAM' [ARGUMENTS]\n"
+        "    tarsier [OPTIONS] FILE [ARGUMENTS]      (- reads standard input)\n    tarsier -l [PATTERN]\n\nOPTIONS\n",
+        TARSIER_VERSION);
     for (int i = 0; i < CLI_OPTION_COUNT; i++) {
         char spelling[80];
         option_spelling(&cli_options[i], spelling, sizeof spelling);
@@ -61,16 +62,20 @@ int cli_help(const struct cli_request *request) {
 
 /* ---- roff ------------------------------------------------------------------------------------------------------ */
 
+/* What roff would take as markup or turn into a typographic sign that a shell does not know. */
+static const char *const roff_characters[128] = {
+    ['"'] = "\\(dq", ['\''] = "\\(aq", ['-'] = "\\-", ['\\'] = "\\e", ['^'] = "\\(ha", ['`'] = "\\(ga", ['~'] = "\\(ti",
+};
+
 static void roff(FILE *out, const char *text) {
-    if (*text == '.' || *text == '\'')
+    if (*text == '.')
         fputs("\\&", out);
     for (; *text; text++) {
-        if (*text == '\\')
-            fputs("\\e", out);
-        else if (*text == '-')
-            fputs("\\-", out);
+        unsigned char c = (unsigned char)*text;
+        if (c < 128 && roff_characters[c])
+            fputs(roff_characters[c], out);
         else
-            fputc(*text, out);
+            fputc(c, out);
     }
 }
 
@@ -83,13 +88,16 @@ static void roff_item(FILE *out, const char *term, const char *text) {
 }
 
 void cli_print_man(FILE *out) {
-    fprintf(out, ".TH TARSIER 1 \"\" \"tarsier %s\" \"User Commands\"\n.SH NAME\ntarsier \\- ask the running system\n",
-            TARSIER_VERSION);
-    fputs(".SH SYNOPSIS\n.B tarsier\n[\\fIOPTIONS\\fR] \\fB\\-e\\fR '\\fIPROGRAM\\fR' [\\fIARGUMENTS\\fR]\n.br\n"
-          ".B tarsier\n[\\fIOPTIONS\\fR] \\fIFILE\\fR [\\fIARGUMENTS\\fR]\n.br\n.B tarsier \\-l\n[\\fIPATTERN\\fR]\n"
-          ".SH DESCRIPTION\nRuns programs in the language of bpftrace inside the kernel and shows what they find.\n"
-          "It needs no compiler, no kernel headers and no daemon on the machine.\n.SH OPTIONS\n",
-          out);
+    fprintf(
+        out,
+        ".TH TARSIER 1 \"\" \"tarsier %s\" \"User Commands\"\n.ad l\n.SH NAME\ntarsier \\- ask the running system\n",
+        TARSIER_VERSION);
+    fputs(
+        ".SH SYNOPSIS\n.B tarsier\n[\\fIOPTIONS\\fR] \\fB\\-e\\fR \\(aq\\fIPROGRAM\\fR\\(aq [\\fIARGUMENTS\\fR]\n.br\n"
+        ".B tarsier\n[\\fIOPTIONS\\fR] \\fIFILE\\fR [\\fIARGUMENTS\\fR]\n.br\n.B tarsier \\-l\n[\\fIPATTERN\\fR]\n"
+        ".SH DESCRIPTION\nRuns programs in the language of bpftrace inside the kernel and shows what they find.\n"
+        "It needs no compiler, no kernel headers and no daemon on the machine.\n.SH OPTIONS\n",
+        out);
     for (int i = 0; i < CLI_OPTION_COUNT; i++) {
         char spelling[80];
         option_spelling(&cli_options[i], spelling, sizeof spelling);
@@ -122,7 +130,8 @@ void cli_print_man(FILE *out) {
 
 void cli_print_completion(FILE *out) {
     fputs("# bash completion for tarsier\n_tarsier() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n"
-          "    case ${COMP_WORDS[COMP_CWORD - 1]} in\n    -f | --format) COMPREPLY=($(compgen -W 'text json' -- \"$word\")); "
+          "    case ${COMP_WORDS[COMP_CWORD - 1]} in\n    -f | --format) COMPREPLY=($(compgen -W 'text json' -- "
+          "\"$word\")); "
           "return ;;\n    -B) COMPREPLY=($(compgen -W 'line full none' -- \"$word\")); return ;;\n    esac\n"
           "    if [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W '",
           out);
