@@ -11,8 +11,8 @@ static void at_place(const struct session *s, struct loc loc, const char *text, 
 static void report_sites(const struct session *s) {
     static const char *const texts[] = {
         [LANG_SITE_READ] = "memory could not be read, 0 or \"\" was used",
-        [LANG_SITE_DIVISION] = "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used "
-                               "as the result.",
+        [LANG_SITE_DIVISION] = ("Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used "
+                                "as the result."),
         [LANG_SITE_LOOP] = "a loop was stopped at the kernel's limit of 8388608 rounds",
         [LANG_SITE_INDEX] = "an array index was out of range, 0 was used",
     };
