@@ -54,7 +54,7 @@ struct loop {
     struct loop *outer;
     const struct node *node;
     bool unrolled;       /* break and continue are jumps */
-    ir_block next, end;  /* where the next round starts; behind the loop (unrolled only) */
+    ir_block next, end;  /* where the next round starts; where the loop stops */
     uint32_t first_slot; /* slots from here on are the body's own */
     bool returns;        /* the body contains `return`: tested after the loop */
 };

@@ -16,7 +16,10 @@ void lower_leave(struct lower *l) {
     lower_store_slot(l, l->return_slot, ir_constant(f, 1));
     for (struct loop *loop = l->loop; loop; loop = loop->outer)
         loop->returns = true;
-    ir_return(f, ir_constant(f, 1));
+    struct loop *loop = l->loop;
+    while (loop->unrolled)
+        loop = loop->outer;
+    ir_jump(f, loop->end);
 }
 
 static bool assigned_once(const struct lang_variable *variable) { return variable->assignments <= 1; }
@@ -205,6 +208,7 @@ static struct ir_function *begin_body(struct lower *l, struct loop *loop, const 
     l->loop = loop;
     l->f = ir_function_new(l->module, IR_CALLBACK, name);
     loop->next = ir_block_new(l->f, l->f->current);
+    loop->end = ir_block_new(l->f, l->f->current);
     return l->f;
 }
 
@@ -214,6 +218,9 @@ static void end_body(struct lower *l, struct loop *loop, struct ir_function *out
     ir_enter(l->f, loop->next);
     clear_slots(l, loop);
     ir_return(l->f, ir_constant(l->f, 0));
+    ir_enter(l->f, loop->end);
+    clear_slots(l, loop);
+    ir_return(l->f, ir_constant(l->f, 1));
     l->loop = loop->outer;
     l->f = outer;
 }
@@ -226,7 +233,7 @@ static void lower_while(struct lower *l, const struct node *node) {
     ir_block yes = ir_block_new(body, body->current), no = ir_block_new(body, body->current);
     lower_condition(l, node->child, yes, no);
     ir_enter(body, no);
-    ir_return(body, ir_constant(body, 1));
+    ir_jump(body, loop.end);
     ir_enter(body, yes);
     lower_block(l, node->child->next);
     end_body(l, &loop, outer);
@@ -265,12 +272,7 @@ static void lower_for_range(struct lower *l, const struct node *node) {
 }
 
 static void lower_break(struct lower *l, bool is_break) {
-    if (l->loop->unrolled)
-        ir_jump(l->f, is_break ? l->loop->end : l->loop->next);
-    else if (is_break)
-        ir_return(l->f, ir_constant(l->f, 1));
-    else
-        ir_jump(l->f, l->loop->next);
+    ir_jump(l->f, is_break ? l->loop->end : l->loop->next);
 }
 
 static void lower_effect(struct lower *l, const struct node *node, const struct node *next);
