@@ -117,12 +117,12 @@ const struct type *type_tuple(struct arena *arena, const struct type *const *fie
     return type;
 }
 
-bool type_stack_mode_find(const char *name, enum type_stack_mode *mode) {
-    static const char *const names[] = {
-        [TYPE_STACK_BPFTRACE] = "bpftrace", [TYPE_STACK_PERF] = "perf", [TYPE_STACK_RAW] = "raw"};
+const char *const type_stack_mode_names[] = {
+    [TYPE_STACK_BPFTRACE] = "bpftrace", [TYPE_STACK_PERF] = "perf", [TYPE_STACK_RAW] = "raw", NULL};
 
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(name, names[i]) == 0) {
+bool type_stack_mode_find(const char *name, enum type_stack_mode *mode) {
+    for (unsigned i = 0; type_stack_mode_names[i]; i++) {
+        if (strcmp(name, type_stack_mode_names[i]) == 0) {
             *mode = (enum type_stack_mode)i;
             return true;
         }

@@ -128,6 +128,7 @@ const struct type *type_pointer(struct arena *arena, const struct type *target, 
 const struct type *type_array(struct arena *arena, const struct type *element, uint32_t count);
 const struct type *type_tuple(struct arena *arena, const struct type *const *fields, uint32_t count);
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode);
+extern const char *const type_stack_mode_names[]; /* by mode; NULL at the end */
 /* The mode of a name: bpftrace, perf, raw. False: there is none. */
 bool type_stack_mode_find(const char *name, enum type_stack_mode *mode);
 const struct type *type_hist(struct arena *arena, uint32_t bits);

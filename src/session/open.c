@@ -2,6 +2,7 @@
 #include "session/session_int.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int print_diagnostics(struct session *s) {
     diag_print_all(&s->diags, s->options->color, stderr);
@@ -28,9 +29,10 @@ static void ask_kernel(struct session *s) {
 
 /* The rings of all CPUs together stay within a budget (they are mapped twice and count as memory of the process); a
  * script that only prints maps or exits needs little. */
-#define RING_BUDGET (1u << 20)
+#define RING_BUDGET (2u << 20)
 #define RING_BUDGET_CONTROL (64u << 10)
 #define RING_LEAST (16u << 10)
+#define RING_MOST (1u << 30)
 
 static bool sends_data(const struct node *node) {
     if (node->kind == NODE_CALL && node->function &&
@@ -43,11 +45,19 @@ static bool sends_data(const struct node *node) {
     return false;
 }
 
-static uint32_t ring_size(const struct node *tree, uint32_t cpus) {
-    uint32_t budget = sends_data(tree) ? RING_BUDGET : RING_BUDGET_CONTROL, size = budget;
-    while (size > RING_LEAST && size * (uint64_t)cpus > budget)
-        size /= 2;
+/* The largest power of two that gives every CPU its ring within the budget, but not less than `least`. */
+static uint32_t share(uint64_t budget, uint32_t least, uint32_t cpus) {
+    uint32_t size = least;
+    while (size < RING_MOST && (uint64_t)size * 2 * cpus <= budget)
+        size *= 2;
     return size;
+}
+
+static uint32_t ring_size(const struct session *s) {
+    uint32_t cpus = s->cpus.count_possible, page = (uint32_t)sysconf(_SC_PAGESIZE);
+    if (s->settings.ring_pages)
+        return share((uint64_t)s->settings.ring_pages * page, page, cpus);
+    return share(sends_data(s->program->tree) ? RING_BUDGET : RING_BUDGET_CONTROL, RING_LEAST, cpus);
 }
 
 /* For tests: random but legal choices of registers. */
@@ -76,7 +86,9 @@ int session_compile(struct session *s) {
     s->program = lang_parse(s->arena, s->diags.source, &s->env, &s->diags);
     if (s->diags.error_count)
         return print_diagnostics(s);
-    session_environment(s);
+    session_settings(s);
+    if (s->diags.error_count)
+        return print_diagnostics(s);
     if (s->options->stages & SESSION_STAGE_AST)
         session_show_stages(s);
     int result = session_expand(s);
@@ -94,7 +106,7 @@ int session_compile(struct session *s) {
     ask_kernel(s);
     lang_plan_maps(s->program, units, s->units.count, &s->env);
     s->plan = s->program->plan;
-    s->ring_size = ring_size(s->program->tree, s->cpus.count_possible);
+    s->ring_size = ring_size(s);
     s->plan->ring_wake_bytes = s->ring_size / 4;
     for (uint32_t i = 0; i < s->units.count && result == SESSION_OK; i++)
         result = lower_unit(s, s->units.data[i]);

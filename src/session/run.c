@@ -161,7 +161,7 @@ static int finish(struct session *s) {
     if (s->options->format == VIEW_TEXT) /* always, as scripts around bpftrace expect */
         view_output_write(s->view.out, "\n\n", 2);
     session_report_failures(s);
-    if (!s->options->dry_run)
+    if (!s->options->dry_run && s->settings.print_maps_on_exit)
         session_print_all_maps(s);
     return result;
 }

@@ -44,11 +44,24 @@ struct session_entries {
     uint32_t count, capacity;
 };
 
+enum session_missing { SESSION_MISSING_ERROR, SESSION_MISSING_WARN, SESSION_MISSING_IGNORE };
+
+/* What the config block and the environment can change; see the table in settings.c. */
+struct session_settings {
+    uint32_t max_strlen, max_map_keys;
+    uint32_t ring_pages; /* of all rings together; 0: as many as the script needs */
+    uint32_t print_maps_on_exit;
+    uint32_t missing_probes; /* enum session_missing */
+    uint32_t stack_mode;     /* enum type_stack_mode */
+    const char *string_trailer;
+};
+
 struct session {
     const struct session_options *options;
     struct arena *arena;
     struct diag_list diags;
     struct lang_env env;
+    struct session_settings settings;
     struct lang_program *program;
     struct lang_plan *plan;
     struct kernel_features *features;
@@ -83,6 +96,8 @@ struct session {
 
 /* environment.c */
 void session_environment(struct session *s);
+/* settings.c: errors go to s->diags */
+void session_settings(struct session *s);
 
 /* open.c, units.c, debug.c */
 int session_compile(struct session *s);

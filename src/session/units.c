@@ -180,24 +180,11 @@ static void report(struct session *s, const struct node *point, const struct pro
         diag_hint(&s->diags, "%s", error->hint);
 }
 
-enum missing { MISSING_ERROR, MISSING_WARN, MISSING_IGNORE };
-
-static enum missing missing_policy(const struct session *s) {
-    for (uint32_t i = 0; i < s->program->config.count; i++) {
-        const struct lang_config_item *item = &s->program->config.data[i];
-        if (strcmp(item->name, "missing_probes") == 0 && item->text)
-            return strcmp(item->text, "warn") == 0     ? MISSING_WARN
-                   : strcmp(item->text, "ignore") == 0 ? MISSING_IGNORE
-                                                       : MISSING_ERROR;
-    }
-    return MISSING_ERROR;
-}
-
 /* Some targets of a block may be missing (a warning says so); a block without any is an error. */
 static void expand_block(struct session *s, struct node *block) {
     bool want_args = lang_uses_args(block), uses_name = lang_uses(block, "probe");
     uint32_t first_unit = s->units.count, points = 0, found = 0;
-    enum missing policy = missing_policy(s);
+    uint32_t policy = s->settings.missing_probes;
     VEC(struct probe_error) missing = {0};
     VEC(const struct node *) missing_points = {0};
     for (struct node *point = block->child; point && point->kind == NODE_ATTACH_POINT; point = point->next, points++) {
@@ -223,8 +210,8 @@ static void expand_block(struct session *s, struct node *block) {
         }
     }
     for (uint32_t i = 0; i < missing.count; i++) {
-        if (policy != MISSING_IGNORE)
-            report(s, missing_points.data[i], &missing.data[i], found > 0 || policy == MISSING_WARN);
+        if (policy != SESSION_MISSING_IGNORE)
+            report(s, missing_points.data[i], &missing.data[i], found > 0 || policy == SESSION_MISSING_WARN);
     }
     for (uint32_t i = first_unit; i < s->units.count; i++)
         describe(s, s->units.data[i]);

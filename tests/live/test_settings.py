@@ -1,6 +1,8 @@
 """Modes of stacks and the config block."""
 import re
 
+import pytest
+
 GETPPID = "tracepoint:syscalls:sys_enter_getppid"
 
 
@@ -23,3 +25,53 @@ def test_raw_mode_shows_addresses_alone(trace, workload):
 def test_raw_mode_of_a_key(trace, workload):
     lines = stack_of(trace, workload, "PROBE { @[ustack(raw, 1)] = count(); }")
     assert lines[0] == "@[" and re.fullmatch("[0-9a-f]+", lines[1]) and lines[2] == "]: 1"
+
+
+# ---- config block and environment ---------------------------------------------------------------------------------------
+
+def configured(trace, config, program, **environment):
+    return trace(f"config = {{ {config} }} begin {{ {program} exit(); }}", environment=environment)
+
+
+@pytest.mark.parametrize("config, error, hint", [
+    ("max_strln = 64", "stdin:1:12-21: ERROR: Unrecognized config variable: max_strln", "did you mean max_strlen?"),
+    ("max_strlen = 1", "ERROR: max_strlen must be a number between 8 and 16384, not \"1\"", ""),
+    ("stack_mode = fancy", "ERROR: stack_mode must be bpftrace, perf or raw, not \"fancy\"", ""),
+])
+def test_wrong_settings_are_errors(trace, config, error, hint):
+    answer = configured(trace, config, "")
+    assert answer.code == 1 and error in answer.stderr and hint in answer.stderr
+
+
+def test_settings_without_effect_are_silent(trace):
+    answer = configured(trace, 'license = "GPL"; cache_user_symbols = PER_PID; max_probes = 9; log_size = 1', "@ = 1;")
+    assert answer.stderr == "Attached 1 probe\n" and answer.value() == 1
+
+
+@pytest.mark.parametrize("config", ["stack_mode = raw", 'stack_mode = "raw"', "BPFTRACE_STACK_MODE = raw"])
+def test_stack_mode_of_the_script(trace, config):
+    assert re.fullmatch("[0-9a-f]{16}", configured(trace, config, "print(kstack(1));").lines()[0])
+
+
+def test_maps_need_not_be_printed(trace):
+    assert configured(trace, "print_maps_on_exit = 0", "@ = 1;").stdout == "\n\n"
+
+
+def test_trailer_of_cut_text(trace):
+    answer = configured(trace, 'max_strlen = 8; str_trunc_trailer = "~"', 'print(str("abcdefghijkl"));')
+    assert answer.lines() == ["abcdefgh~"]
+
+
+@pytest.mark.parametrize("pages", [1, 8, 4096])
+def test_ring_pages(trace, pages):
+    assert configured(trace, f"perf_rb_pages = {pages}", 'printf("x\\n");').lines() == ["x"]
+
+
+def test_environment_goes_first(trace):
+    answer = configured(trace, "print_maps_on_exit = 1", "@ = 1;", TARSIER_PRINT_MAPS_ON_EXIT="false")
+    assert answer.stdout == "\n\n"
+
+
+def test_wrong_environment_is_said_once(trace):
+    answer = configured(trace, "", "@ = 1;", BPFTRACE_MAX_STRLEN="lots")
+    assert answer.value() == 1 and answer.stderr.count("max_strlen must be") == 1

@@ -1,0 +1,184 @@
+/* Settings: TARSIER_X or BPFTRACE_X in the environment, else x in the config block, else the default.
+ *
+ * To add one: a field in struct session_settings and a row in the table below. */
+#include "session/session_int.h"
+#include <ctype.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum value_kind { NUMBER, WORD, TEXT, NO_EFFECT };
+
+static const char *const missing_names[] = {
+    [SESSION_MISSING_ERROR] = "error", [SESSION_MISSING_WARN] = "warn", [SESSION_MISSING_IGNORE] = "ignore", NULL};
+static const char *const truth_names[] = {"false", "true", NULL};
+
+#define FIELD(name) offsetof(struct session_settings, name)
+
+static const struct setting {
+    const char *key;
+    enum value_kind kind;
+    size_t field;             /* uint32_t, or const char * of a TEXT */
+    const char *old_key;      /* as it was called before, or NULL */
+    uint32_t least, most;     /* NUMBER */
+    const char *const *words; /* WORD: the value is the position in the list */
+} settings[] = {
+    {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 8, 16384, NULL},
+    {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, 64u << 20, NULL},
+    {"perf_rb_pages", NUMBER, FIELD(ring_pages), NULL, 0, 1u << 20, NULL},
+    {"print_maps_on_exit", WORD, FIELD(print_maps_on_exit), NULL, 0, 0, truth_names},
+    {"missing_probes", WORD, FIELD(missing_probes), NULL, 0, 0, missing_names},
+    {"stack_mode", WORD, FIELD(stack_mode), NULL, 0, 0, type_stack_mode_names},
+    {"str_trunc_trailer", TEXT, FIELD(string_trailer), NULL, 0, 0, NULL},
+    /* settings of bpftrace that have nothing to act on here */
+    {"cache_user_symbols", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"cpp_demangle", NO_EFFECT, 0, "no_cpp_demangle", 0, 0, NULL},
+    {"lazy_symbolication", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"license", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"log_size", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"max_bpf_progs", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"max_cat_bytes", NO_EFFECT, 0, "cat_bytes_max", 0, 0, NULL},
+    {"max_probes", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"max_type_res_iterations", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"on_stack_limit", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"show_debug_info", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"symbol_source", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_addr", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_dw_ustack", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_import", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_import_statement", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_macro", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_map_decl", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_tseries", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"unstable_typeinfo", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"use_blazesym", NO_EFFECT, 0, NULL, 0, 0, NULL},
+};
+enum { SETTING_COUNT = sizeof settings / sizeof *settings };
+
+/* ---- values ---------------------------------------------------------------------------------------------------- */
+
+static const char *word_list(struct arena *arena, const char *const *words) {
+    const char *text = "";
+    for (uint32_t i = 0; words[i]; i++)
+        text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+    return text;
+}
+
+static bool find_word(const char *const *words, const char *text, uint32_t *value) {
+    for (*value = 0; words[*value]; ++*value) {
+        if (strcasecmp(words[*value], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* NULL, or what the value must be. */
+static const char *set(struct session *s, const struct setting *setting, const char *text) {
+    char *field = (char *)&s->settings + setting->field;
+    uint64_t number = 0;
+    uint32_t value = 0;
+    switch (setting->kind) {
+    case NUMBER:
+        if (!str_to_u64(text, &number) || number < setting->least || number > setting->most)
+            return arena_printf(s->arena, "%s must be a number between %u and %u, not \"%s\"", setting->key,
+                                setting->least, setting->most, text);
+        value = (uint32_t)number;
+        break;
+    case WORD:
+        if (setting->words == truth_names && (strcmp(text, "0") == 0 || strcmp(text, "1") == 0))
+            value = text[0] == '1';
+        else if (!find_word(setting->words, text, &value))
+            return arena_printf(s->arena, "%s must be %s, not \"%s\"", setting->key,
+                                word_list(s->arena, setting->words), text);
+        break;
+    case TEXT:
+        memcpy(field, &text, sizeof text);
+        return NULL;
+    case NO_EFFECT:
+        return NULL;
+    }
+    memcpy(field, &value, sizeof value);
+    return NULL;
+}
+
+/* ---- the two places --------------------------------------------------------------------------------------------- */
+
+static const char *from_environment(const char *key) {
+    static const char *const prefixes[] = {"TARSIER_", "BPFTRACE_"};
+    for (int p = 0; key && p < 2; p++) {
+        char name[64];
+        int length = snprintf(name, sizeof name, "%s%s", prefixes[p], key);
+        for (int i = 0; i < length; i++)
+            name[i] = (char)toupper((unsigned char)name[i]);
+        const char *value = getenv(name);
+        if (value)
+            return value;
+    }
+    return NULL;
+}
+
+static const struct setting *find(const char *key) {
+    for (uint32_t i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(settings[i].key, key) == 0 || (settings[i].old_key && strcmp(settings[i].old_key, key) == 0))
+            return &settings[i];
+    }
+    return NULL;
+}
+
+/* Older scripts write the name of the environment's variable: BPFTRACE_MAX_STRLEN = 64; */
+static const char *plain_key(struct arena *arena, const char *name) {
+    static const char prefix[] = "bpftrace_";
+    char *key = arena_strdup(arena, name);
+    for (char *at = key; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    return str_starts(key, prefix) ? key + strlen(prefix) : key;
+}
+
+static void report_unknown(struct session *s, const struct lang_config_item *item, const char *key) {
+    const char *names[SETTING_COUNT];
+    for (uint32_t i = 0; i < SETTING_COUNT; i++)
+        names[i] = settings[i].key;
+    diag_error(&s->diags, "unknown-setting", item->name_loc, "Unrecognized config variable: %s", item->name);
+    const char *nearest = diag_nearest(key, names, SETTING_COUNT);
+    if (nearest)
+        diag_hint(&s->diags, "did you mean %s?", nearest);
+}
+
+static void read_block(struct session *s) {
+    for (uint32_t i = 0; i < s->program->config.count; i++) {
+        const struct lang_config_item *item = &s->program->config.data[i];
+        const char *key = plain_key(s->arena, item->name);
+        const struct setting *setting = find(key);
+        if (!setting) {
+            report_unknown(s, item, key);
+            continue;
+        }
+        const char *text = item->text ? item->text : arena_printf(s->arena, "%" PRId64, item->number);
+        const char *problem = set(s, setting, text);
+        if (problem)
+            diag_error(&s->diags, "setting-value", item->loc, "%s", problem);
+    }
+}
+
+static void read_environment(struct session *s) {
+    for (uint32_t i = 0; i < SETTING_COUNT; i++) {
+        const char *text = from_environment(settings[i].key);
+        if (!text)
+            text = from_environment(settings[i].old_key);
+        const char *problem = text ? set(s, &settings[i], text) : NULL;
+        if (problem)
+            fprintf(stderr, "WARNING: in the environment, %s; it is not used\n", problem);
+    }
+}
+
+void session_settings(struct session *s) {
+    s->settings = (struct session_settings){.max_strlen = 1024, .max_map_keys = 4096, .print_maps_on_exit = 1};
+    read_block(s);
+    read_environment(s);
+    s->env.max_strlen = s->settings.max_strlen;
+    s->env.max_map_keys = s->settings.max_map_keys;
+    s->env.stack_mode = (enum type_stack_mode)s->settings.stack_mode;
+    s->view.string_trailer = s->settings.string_trailer;
+}
