@@ -162,31 +162,32 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
     if (map->storage == LANG_STORE_TASK)
         return create_in_task(l, map, done);
     ir_value handle = tested_handle(l, map, done);
-    ir_slot slot = lower_temp_slot(l, 8);
     ir_value first = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
-    ir_block start = f->current;
-    ir_block found = ir_block_new(f, start), missing = ir_block_new(f, start), ready = ir_block_new(f, start);
+    ir_block start = f->current, found = ir_block_new(f, start);
+    if (map->storage == LANG_STORE_PERCPU_ARRAY) { /* an array entry is always there */
+        ir_branch(f, first, found, done);
+        ir_enter(f, found);
+        return first;
+    }
+    ir_slot slot = lower_temp_slot(l, 8);
+    ir_block missing = ir_block_new(f, start), ready = ir_block_new(f, start);
     ir_branch(f, first, found, missing);
     ir_enter(f, found);
     lower_store_slot(l, slot, first);
     ir_jump(f, ready);
 
     ir_enter(f, missing);
-    if (map->storage == LANG_STORE_PERCPU_ARRAY) { /* an array entry is always there */
-        ir_jump(f, done);
-    } else {
-        ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, lower_constants(l, 0),
-                                  ir_constant(f, BPF_NOEXIST));
-        ir_value second = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
-        ir_block created = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
-        ir_branch(f, second, created, refused);
-        ir_enter(f, created);
-        lower_store_slot(l, slot, second);
-        ir_jump(f, ready);
-        ir_enter(f, refused);
-        count_refused(l, map, error);
-        ir_jump(f, done);
-    }
+    ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, lower_constants(l, 0),
+                              ir_constant(f, BPF_NOEXIST));
+    ir_value second = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
+    ir_block created = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
+    ir_branch(f, second, created, refused);
+    ir_enter(f, created);
+    lower_store_slot(l, slot, second);
+    ir_jump(f, ready);
+    ir_enter(f, refused);
+    count_refused(l, map, error);
+    ir_jump(f, done);
     ir_enter(f, ready);
     return lower_take_slot(l, slot);
 }
