@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 /* Long enough that an address a few bytes in is inside. */
-__attribute__((noinline, noclone)) static int place_to_be(int x) {
+__attribute__((noinline, used)) static int place_to_be(int x) {
     for (int i = 0; i < x; i++)
         __asm__ volatile("" : "+r"(x));
     return x;
