@@ -24,7 +24,7 @@ void probe_list_argument(struct probe_lister *lister, const char *declaration) {
 }
 
 /* "struct task_struct * p", "char comm[16]" */
-static void add_declaration(const struct type_field *field, struct strbuf *out) {
+void probe_add_declaration(const struct type_field *field, struct strbuf *out) {
     const struct type *type = field->type;
     bool is_array = type->kind == TYPE_ARRAY;
 
@@ -41,7 +41,7 @@ void probe_list_fields(struct probe_lister *lister, const struct type *args) {
         type_complete(args);
     for (uint32_t i = 0; args && i < args->field_count; i++) {
         strbuf_reset(&text);
-        add_declaration(&args->fields[i], &text);
+        probe_add_declaration(&args->fields[i], &text);
         probe_list_argument(lister, strbuf_text(&text));
     }
     strbuf_free(&text);
@@ -89,6 +89,8 @@ int probe_list(struct probe_context *context, const char *pattern, bool verbose,
     *error = (struct probe_error){0};
     if (!pattern || !*pattern)
         return list_all(context, &lister, error);
+    if (probe_list_types(context, &lister, pattern))
+        return lister.count;
     int result = probe_split(context, pattern, &point, error);
     if (result != 0)
         return result;

@@ -92,5 +92,9 @@ bool probe_list_line(struct probe_lister *lister, const char *line);
 void probe_list_matched(struct probe_lister *lister, const char *line); /* one that is known to match */
 void probe_list_argument(struct probe_lister *lister, const char *declaration);
 void probe_list_fields(struct probe_lister *lister, const struct type *args);
+void probe_add_declaration(const struct type_field *field, struct strbuf *out); /* "char comm[16]" */
+
+/* list_types.c: -l 'struct X'. False: the pattern is not about types. */
+bool probe_list_types(struct probe_context *context, struct probe_lister *lister, const char *pattern);
 
 #endif
