@@ -45,6 +45,8 @@ struct kernel_child {
     pid_t pid;
     int go_fd, error_fd; /* internal */
 };
+/* 0, or why no program of that name can be run: -ENOENT, -EACCES. PATH is searched as execvp(3) does. */
+int kernel_spawn_find(const char *name);
 /* argv ends with NULL; PATH is searched. */
 int kernel_spawn_stopped(const char *const *argv, struct kernel_child *child);
 int kernel_spawn_release(struct kernel_child *child); /* 0: it runs; -ENOENT and the like: what execve said */

@@ -2,7 +2,11 @@
 #include "kernel/proc.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* In the child. Waits for one byte (release) or the end of the pipe (the parent gave up or died). */
@@ -33,6 +37,33 @@ static void child_signals(void) {
 static void close_pair(const int pair[2]) {
     close(pair[0]);
     close(pair[1]);
+}
+
+static int find_program(const char *path) {
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return -errno;
+    return S_ISREG(status.st_mode) && access(path, X_OK) == 0 ? 0 : -EACCES;
+}
+
+int kernel_spawn_find(const char *name) {
+    if (strchr(name, '/'))
+        return find_program(name);
+    const char *at = getenv("PATH");
+    int result = -ENOENT;
+    for (at = at ? at : "/bin:/usr/bin";; at++) { /* an empty entry is the current directory */
+        char path[PATH_MAX];
+        int length = (int)strcspn(at, ":");
+        if (snprintf(path, sizeof path, "%.*s/%s", length ? length : 1, length ? at : ".", name) < PATH_MAX) {
+            int found = find_program(path);
+            if (found == 0)
+                return 0;
+            result = found == -EACCES ? found : result;
+        }
+        at += length;
+        if (*at == '\0')
+            return result;
+    }
 }
 
 int kernel_spawn_stopped(const char *const *argv, struct kernel_child *child) {

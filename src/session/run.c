@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,10 +15,18 @@ enum { WATCH_STOP, WATCH_TARGET };
 
 /* ---- targets -------------------------------------------------------------------------------------------------- */
 
+static int command_error(const struct session *s, int error) {
+    fprintf(stderr, "ERROR: cannot run %s: %s\n", s->options->command[0], strerror(-error));
+    return SESSION_USER_ERROR;
+}
+
 static int start_command(struct session *s) {
     if (!s->options->command)
         return SESSION_OK;
-    int error = kernel_spawn_stopped(s->options->command, &s->child);
+    int error = kernel_spawn_find(s->options->command[0]);
+    if (error < 0)
+        return command_error(s, error);
+    error = kernel_spawn_stopped(s->options->command, &s->child);
     if (error < 0)
         return session_system_error("starting the command of -c", error);
     s->probes.pid = s->child.pid;
@@ -41,10 +50,8 @@ static int release_command(struct session *s) {
     if (!s->child.pid)
         return SESSION_OK;
     int error = kernel_spawn_release(&s->child);
-    if (error < 0) {
-        fprintf(stderr, "ERROR: cannot run %s: %s\n", s->options->command[0], strerror(-error));
-        return SESSION_USER_ERROR;
-    }
+    if (error < 0)
+        return command_error(s, error);
     symbol_learn_process(s->symbols, (uint32_t)s->child.pid);
     return SESSION_OK;
 }
@@ -174,14 +181,50 @@ static void count_blocks(struct session *s) {
     }
 }
 
-static int trace(struct session *s) {
+/* JSON begins with the number of probes, which is known only after begin has run: what begin prints waits in memory.
+ * Gives the output to be put back, or NULL when nothing has to wait. */
+static struct view_output *hold_output(struct session *s, int *memory) {
+    struct view_output *out = s->view.out;
+    *memory = s->options->format == VIEW_JSON && !s->options->quiet ? memfd_create("begin", MFD_CLOEXEC) : -1;
+    if (*memory < 0)
+        return NULL;
+    s->view.out = view_output_new(*memory, VIEW_BUFFER_FULL);
+    return out;
+}
+
+static void release_output(struct view_output *out, int memory) {
+    char bytes[4096];
+    if (!out)
+        return;
+    lseek(memory, 0, SEEK_SET);
+    for (ssize_t length; (length = read(memory, bytes, sizeof bytes)) > 0;)
+        view_output_write(out, bytes, (size_t)length);
+    view_output_settle(out);
+    close(memory);
+}
+
+/* begin, then everything else is attached; says how many probes there are. */
+static int start(struct session *s) {
+    int memory;
+    struct view_output *out = hold_output(s, &memory);
     count_blocks(s);
     int result = run_blocks(s, true);
     if (result == SESSION_OK && !s->stop)
         result = session_attach(s);
+    if (out) {
+        view_output_free(s->view.out);
+        s->view.out = out;
+    }
+    if (result == SESSION_OK)
+        announce(s);
+    release_output(out, memory);
+    return result;
+}
+
+static int trace(struct session *s) {
+    int result = start(s);
     if (result != SESSION_OK)
         return result;
-    announce(s);
     if (!s->options->dry_run && !s->stop) {
         result = release_command(s);
         if (result == SESSION_OK && !only_begin_and_end(s))
