@@ -18,7 +18,11 @@ static bool check_literal(struct check *c, struct node *node, const char *functi
     check_positional_string(c, node);
     if (node->kind == NODE_STRING) {
         node->type = type_string(c->arena, node->length + 1);
-        return true;
+        if (strlen(node->text) == node->length)
+            return true;
+        check_error(c, "literal-nul", node->loc, "the text of %s() cannot hold a zero byte", function);
+        check_hint(c, "printf(\"%%c\", 0) prints one");
+        return false;
     }
     check_error(c, "literal-expected", node->loc, "%s() expects a string literal", function);
     check_hint(c, "write the text in quotes; a string that is computed can be printed by printf(\"%%s\", ...)");

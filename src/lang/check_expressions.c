@@ -365,11 +365,27 @@ static void report_void(struct check *c, const struct node *node) {
     }
 }
 
+/* "args.filename, args.flags"; the kernel's own fields, which every record has, say nothing about the event. */
+static const char *field_list(struct check *c, const struct type *type) {
+    enum { MOST = 8 };
+    const char *text = "";
+    uint32_t shown = 0;
+
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const char *name = type->fields[i].name;
+        if (!name || str_starts(name, "common_") || str_starts(name, "__"))
+            continue;
+        if (++shown > MOST)
+            return arena_printf(c->arena, "%s, ...", text);
+        text = arena_printf(c->arena, "%s%sargs.%s", text, *text ? ", " : "", name);
+    }
+    return *text ? text : "args.NAME";
+}
+
 static void report_struct(struct check *c, const struct node *node) {
     if (is_args(node)) {
         check_error(c, "struct-value", node->loc, "args cannot be used as a value");
-        check_hint(c, "select one: args.%s",
-                   node->type->field_count && node->type->fields[0].name ? node->type->fields[0].name : "NAME");
+        check_hint(c, "select one: %s", field_list(c, node->type));
         return;
     }
     check_error(c, "struct-value", node->loc, "A value of type '%s' cannot be used as a whole",

@@ -1,4 +1,6 @@
 """What a message says besides the error itself: what to do instead."""
+import json
+
 import pytest
 
 
@@ -30,3 +32,30 @@ def test_raw_tracepoints_are_listed_by_pattern(trace, pattern):
 def test_listing_without_a_provider_says_how(trace):
     answer = trace.command("-l", "sched_switch")
     assert answer.code == 1 and "-l '*sched_switch*'" in answer.stderr
+
+
+def test_types_are_listed(trace):
+    answer = trace.command("-lv", "struct path")
+    assert answer.stdout == "vmlinux: struct path {\n    struct vfsmount * mnt;\n    struct dentry * dentry;\n}\n"
+
+
+def test_types_are_listed_by_pattern(trace):
+    lines = trace.command("-l", "struct *_struct").lines()
+    assert "vmlinux: struct task_struct" in lines and "vmlinux: struct mm_struct" in lines
+
+
+def test_whole_args_names_the_fields(trace):
+    answer = trace("tracepoint:syscalls:sys_enter_openat { print(args); }")
+    assert "args.filename, args.flags" in answer.stderr and "common_" not in answer.stderr
+
+
+def test_command_that_is_not_there_is_the_only_message(trace):
+    answer = trace('begin { printf("x\\n"); }', "-c", "no-such-program-anywhere")
+    assert answer.code == 1 and answer.stdout == ""
+    assert answer.stderr == "ERROR: cannot run no-such-program-anywhere: No such file or directory\n"
+
+
+def test_json_begins_with_the_number_of_probes(trace):
+    answer = trace('begin { printf("x\\n"); exit(); } interval:s:100 { }', "-f", "json")
+    kinds = [json.loads(line)["type"] for line in answer.lines()]
+    assert kinds == ["attached_probes", "printf"]
