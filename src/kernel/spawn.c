@@ -1,8 +1,8 @@
 #include "kernel/bpf_int.h"
 #include "kernel/proc.h"
 #include <fcntl.h>
-#include <signal.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

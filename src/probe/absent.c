@@ -26,7 +26,10 @@ static const struct absent_kind {
     {"fentry", {"f", "kfunc"}, NULL, entry_hint},
     {"fexit", {"fr", "kretfunc"}, NULL, return_hint},
     {"usdt", {"U"}, "a uprobe of the function around it sees the same calls: uprobe:BINARY:FUNCTION", NULL},
-    {"hardware", {"h"}, "profile:hz:99 shows where the time goes; software:page-faults:1 and others count events", NULL},
+    {"hardware",
+     {"h"},
+     "profile:hz:99 shows where the time goes; software:page-faults:1 and others count events",
+     NULL},
     {"watchpoint", {"w"}, "uprobe:BINARY:FUNCTION shows calls of the functions that write there", NULL},
     {"iter", {"it"}, "tracepoints tell of every change as it happens: -l 'tracepoint:*'", NULL},
     {"self", {NULL}, "interval:s:1 runs a block without an event from outside", NULL},
@@ -61,8 +64,7 @@ static const char *system_call(struct probe_context *context, const struct probe
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (!str_starts(function, prefixes[i]))
             continue;
-        const char *event =
-            arena_printf(context->arena, "syscalls:sys_%s_%s", side, function + strlen(prefixes[i]));
+        const char *event = arena_printf(context->arena, "syscalls:sys_%s_%s", side, function + strlen(prefixes[i]));
         if (any_event(events, event))
             return event;
     }

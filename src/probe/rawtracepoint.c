@@ -92,8 +92,9 @@ static int no_match(struct probe_context *context, const struct probe_point *poi
                                   module ? ":" : "", event->text);
     if (module && !probe_has_star(module) && strcmp(module, KERNEL_MODULE) != 0 &&
         probe_raw_exists(context, event->text)) {
-        error->hint = arena_printf(context->arena, "the first part is a module, not a system: write "
-                                                   "rawtracepoint:%s, or rawtracepoint:" KERNEL_MODULE ":%s",
+        error->hint = arena_printf(context->arena,
+                                   "the first part is a module, not a system: write "
+                                   "rawtracepoint:%s, or rawtracepoint:" KERNEL_MODULE ":%s",
                                    event->text, event->text);
         return result;
     }
@@ -139,8 +140,8 @@ static int rawtracepoint_list(struct probe_context *context, const struct probe_
         char *line = arena_printf(context->arena, "rawtracepoint:" KERNEL_MODULE ":%s", found->name);
         if (!str_glob(lister->pattern, line))
             continue;
-        probe_list_matched(lister, found->btf_id ? line
-                                                 : arena_printf(context->arena, "rawtracepoint:%s", found->name));
+        probe_list_matched(lister,
+                           found->btf_id ? line : arena_printf(context->arena, "rawtracepoint:%s", found->name));
         if (lister->verbose && probe_raw_btf_id(context, found->name, &args))
             probe_list_fields(lister, args);
     }
