@@ -6,9 +6,8 @@
  *
  * Layout of a stored value (map key, map value, record field). Natural alignment, padding always zero:
  *   int, bool, enum   size bytes, little endian          pointer, ksym   8 bytes
- *   string            `size` bytes at a multiple of 8; ends at the first NUL; in keys and values the tail is zero, up to
- *                     the next multiple of 8, so that code can copy and compare words
- *   buffer            u32 length, then size - 4 bytes
+ *   string            `size` bytes at a multiple of 8; ends at the first NUL; in keys and values the tail is zero, up
+ * to the next multiple of 8, so that code can copy and compare words buffer            u32 length, then size - 4 bytes
  *   usym              u64 address, u32 tgid, u32 zero
  *   kstack            u64 count, u64 ip[depth + TYPE_STACK_MACHINERY]  (zero behind count)
  *                     room for the frames of the tracing itself, which printing takes off the top

@@ -1,8 +1,8 @@
 /* Parsing the command line by the table of options. Options and other words may be mixed; `--` ends the options; behind
  * a script file everything belongs to the script only after `--` or when it is no option. */
-#include "cli/cli.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "cli/cli.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +52,11 @@ static bool set_stages(struct cli_request *request, const char *value) {
     static const struct {
         const char *name;
         unsigned stage;
-    } stages[] = {{"ast", SESSION_STAGE_AST}, {"types", SESSION_STAGE_TYPES}, {"ir", SESSION_STAGE_IR},
-                  {"bpf", SESSION_STAGE_BPF}, {"all", ~0u}};
+    } stages[] = {{"ast", SESSION_STAGE_AST},
+                  {"types", SESSION_STAGE_TYPES},
+                  {"ir", SESSION_STAGE_IR},
+                  {"bpf", SESSION_STAGE_BPF},
+                  {"all", ~0u}};
     for (const char *at = value; *at;) {
         size_t length = strcspn(at, ","), found = 0;
         for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {

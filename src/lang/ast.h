@@ -35,8 +35,8 @@ enum { NODE_HEIGHT_LIMIT = 400 };
 struct type_name {
     enum { TYPE_NAME_PLAIN, TYPE_NAME_STRUCT, TYPE_NAME_UNION, TYPE_NAME_ENUM } keyword;
     const char *name;
-    uint32_t pointer_depth;  /* stars behind the name (before array bounds) */
-    uint32_t array_count;    /* [N] bounds, outermost first */
+    uint32_t pointer_depth; /* stars behind the name (before array bounds) */
+    uint32_t array_count;   /* [N] bounds, outermost first */
     uint32_t array_sizes[4];
     uint32_t outer_pointers; /* stars behind the bounds: int32[4]* */
     struct loc loc;
@@ -55,17 +55,17 @@ struct node {
     bool is_unsigned;   /* INTEGER above INT64_MAX */
     bool is_postfix;    /* INCREMENT */
     bool has_predicate; /* PROBE */
-    uint16_t height;    /* levels below; the parser keeps it under NODE_HEIGHT_LIMIT, so recursion over a tree is safe */
+    uint16_t height; /* levels below; the parser keeps it under NODE_HEIGHT_LIMIT, so recursion over a tree is safe */
 
     /* set by the checker */
     const struct type *type; /* of the value; type_void() for statements */
     bool is_constant;        /* `number` holds the value known at compile time (integers, bool, enum, sizeof, $N) */
-    struct lang_variable *variable;          /* VARIABLE, LET, FOR_* loop variable */
-    struct lang_map *map;                    /* MAP */
-    const struct lang_builtin *builtin;      /* IDENTIFIER that is a built-in variable; CALL of one (pid()) */
-    const struct lang_function *function;    /* CALL */
-    const struct type_field *field;          /* FIELD: the member found... */
-    uint32_t field_offset;                   /* ...and its offset from the start of the object */
+    struct lang_variable *variable;       /* VARIABLE, LET, FOR_* loop variable */
+    struct lang_map *map;                 /* MAP */
+    const struct lang_builtin *builtin;   /* IDENTIFIER that is a built-in variable; CALL of one (pid()) */
+    const struct lang_function *function; /* CALL */
+    const struct type_field *field;       /* FIELD: the member found... */
+    uint32_t field_offset;                /* ...and its offset from the start of the object */
 };
 
 const char *node_kind_name(enum node_kind kind);

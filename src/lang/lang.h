@@ -14,8 +14,8 @@
 #include "base/diag.h"
 #include "base/type.h"
 #include "base/vec.h"
-#include "lang/ast.h"
 #include "ir/ir.h"
+#include "lang/ast.h"
 
 struct lang_plan;
 
@@ -46,14 +46,14 @@ struct lang_target {
     const char *name;        /* first probe name of the program */
     bool user_pointers;      /* integers and void pointers from this probe's args point to user memory */
     enum lang_probe_id probe_id;
-    uint32_t first_probe;    /* index of its first name in the session's table of probe names */
+    uint32_t first_probe; /* index of its first name in the session's table of probe names */
     /* SYSCALL_*: which numbers to take: one (-1: all), or with LANG_PROBE_BY_SYSCALL those in the table:
      * syscall_probes[number] = probe index + 1, 0 = not ours; LANG_SYSCALL_LIMIT entries. */
     int32_t syscall_number;
     const uint32_t *syscall_probes;
-    bool test_compat;        /* the kernel runs 32-bit processes: their calls must be told apart */
-    uint32_t filter_pid;     /* -p: only this process; 0 none */
-    bool exclude_self;       /* drop what tarsier's own process does */
+    bool test_compat;    /* the kernel runs 32-bit processes: their calls must be told apart */
+    uint32_t filter_pid; /* -p: only this process; 0 none */
+    bool exclude_self;   /* drop what tarsier's own process does */
 };
 
 /* ---- what the outside knows -------------------------------------------------------------------------------- */
@@ -68,10 +68,10 @@ struct lang_env {
     const char *const *positional; /* $1.. */
     uint32_t positional_count;
     uint32_t self_pid;
-    uint64_t start_boottime;    /* ns since boot when tarsier started: what `elapsed` counts from */
-    uint32_t cpu_count;         /* possible CPUs */
-    uint32_t max_strlen;        /* bytes a str() may take, NUL included: 1024 */
-    uint32_t max_map_keys;      /* 4096 */
+    uint64_t start_boottime;         /* ns since boot when tarsier started: what `elapsed` counts from */
+    uint32_t cpu_count;              /* possible CPUs */
+    uint32_t max_strlen;             /* bytes a str() may take, NUL included: 1024 */
+    uint32_t max_map_keys;           /* 4096 */
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;
     bool allow_unsafe;
@@ -81,14 +81,14 @@ struct lang_env {
 
 struct lang_variable {
     const char *name;
-    const struct type *type;    /* NULL until the first assignment is checked */
+    const struct type *type; /* NULL until the first assignment is checked */
     struct loc declared;
-    bool explicit_type;         /* let $x : type */
-    uint32_t assignments;       /* how many places assign it */
+    bool explicit_type;   /* let $x : type */
+    uint32_t assignments; /* how many places assign it */
     /* lowering */
-    uint32_t slot;              /* ir_slot of a scalar, IR_NONE */
-    int32_t scratch;            /* offset in the scratch area of a large value, -1 */
-    bool is_direct;             /* pointer: BTF pointer that may be loaded from directly */
+    uint32_t slot;   /* ir_slot of a scalar, IR_NONE */
+    int32_t scratch; /* offset in the scratch area of a large value, -1 */
+    bool is_direct;  /* pointer: BTF pointer that may be loaded from directly */
 };
 
 /* How a map of the script is kept in the kernel. */
@@ -101,22 +101,22 @@ enum lang_storage {
 };
 
 struct lang_map {
-    const char *name;        /* with the @ */
-    uint32_t index;          /* position in program->maps */
-    const struct type *key;  /* NULL: scalar; several keys: a tuple */
+    const char *name;       /* with the @ */
+    uint32_t index;         /* position in program->maps */
+    const struct type *key; /* NULL: scalar; several keys: a tuple */
     const struct type *value;
-    struct loc first;        /* where it was seen first; where each type came from */
+    struct loc first; /* where it was seen first; where each type came from */
     struct loc key_from, value_from;
-    bool printed;            /* print() by name; everything left at exit is printed anyway */
-    bool cleared;            /* clear() somewhere: two generations */
-    bool cleared_at_end;     /* an end block clears it as a whole */
+    bool printed;                            /* print() by name; everything left at exit is printed anyway */
+    bool cleared;                            /* clear() somewhere: two generations */
+    bool cleared_at_end;                     /* an end block clears it as a whole */
     bool zeroed, iterated, deleted, counted; /* zero(), for, delete(), len() */
-    bool tested;             /* has_key() */
-    bool always_tid_key;     /* every key expression is exactly `tid` */
-    enum lang_storage storage; /* planned */
-    bool single_writer;      /* planned: one program updates it, and that one never interrupts itself */
-    uint32_t map;            /* planned: number of the BPF map (plan->maps), IR_NONE for globals */
-    uint32_t offset;         /* planned: LANG_STORE_GLOBAL: offset of {u64 set, u64 value} in the globals */
+    bool tested;                             /* has_key() */
+    bool always_tid_key;                     /* every key expression is exactly `tid` */
+    enum lang_storage storage;               /* planned */
+    bool single_writer;                      /* planned: one program updates it, and that one never interrupts itself */
+    uint32_t map;                            /* planned: number of the BPF map (plan->maps), IR_NONE for globals */
+    uint32_t offset; /* planned: LANG_STORE_GLOBAL: offset of {u64 set, u64 value} in the globals */
 };
 
 /* One `name = value;` of the config block. What the names mean is session's business. */
@@ -128,8 +128,8 @@ struct lang_config_item {
     struct loc name_loc, loc;
 };
 
-/* struct, union or enum defined in the program itself; it goes before the kernel's type of that name. A definition inside
- * another is an entry of its own, under its tag or a made-up name that no script can write. */
+/* struct, union or enum defined in the program itself; it goes before the kernel's type of that name. A definition
+ * inside another is an entry of its own, under its tag or a made-up name that no script can write. */
 struct lang_definition {
     int keyword; /* as in struct type_name */
     const char *name;
@@ -140,7 +140,8 @@ struct lang_definition {
         const struct type_name *type_name;
         bool is_bit_field;
         uint16_t bit_size;
-    }) fields;
+    })
+    fields;
     VEC(struct type_enumerator) enumerators;
     const struct type *type; /* once it was asked for */
 };
@@ -164,8 +165,8 @@ enum { LANG_SOURCE_LIMIT = 1 << 20 };
 struct lang_program *lang_parse(struct arena *arena, const struct source *source, const struct lang_env *env,
                                 struct diag_list *diags);
 
-/* The type that the program defines under this name, laid out as C does; NULL when there is none or when a member's type
- * is not known. `resolve` gives the types of members, and calls back here for those defined in the program. */
+/* The type that the program defines under this name, laid out as C does; NULL when there is none or when a member's
+ * type is not known. `resolve` gives the types of members, and calls back here for those defined in the program. */
 typedef const struct type *lang_resolve_type(void *context, const struct type_name *name);
 const struct type *lang_definition_type(const struct lang_program *program, int keyword, const char *name,
                                         lang_resolve_type *resolve, void *context);
@@ -181,8 +182,8 @@ struct lang_unit {
     const struct lang_target *target;
 };
 /* Checks all programs of a script together, until the types of maps settle, and then reports errors. */
-bool lang_check(struct lang_program *program, const struct lang_unit *units, uint32_t count,
-                const struct lang_env *env, struct diag_list *diags);
+bool lang_check(struct lang_program *program, const struct lang_unit *units, uint32_t count, const struct lang_env *env,
+                struct diag_list *diags);
 /* Checks one program again with settled map types, so that its tree carries the types of this target. */
 bool lang_check_unit(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
                      struct diag_list *diags);
@@ -214,7 +215,7 @@ enum lang_builtin_id {
 #define BUILTIN(name, type, contexts, help) LANG_BUILTIN_##name,
 #include "lang/builtins.def"
 #undef BUILTIN
-    LANG_BUILTIN_arg,  /* arg0..argN: number in node->number */
+    LANG_BUILTIN_arg, /* arg0..argN: number in node->number */
     LANG_BUILTIN_COUNT
 };
 enum lang_builtin_type {

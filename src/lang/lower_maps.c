@@ -177,8 +177,8 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
     ir_jump(f, ready);
 
     ir_enter(f, missing);
-    ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, lower_constants(l, 0),
-                              ir_constant(f, BPF_NOEXIST));
+    ir_value error =
+        ir_calln(f, IR_HELPER_map_update_elem, handle, key, lower_constants(l, 0), ir_constant(f, BPF_NOEXIST));
     ir_value second = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
     ir_block created = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
     ir_branch(f, second, created, refused);
@@ -194,9 +194,7 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
-static ir_value global_value(struct lower *l, const struct lang_map *map) {
-    return lower_global(l, map->offset + 8);
-}
+static ir_value global_value(struct lower *l, const struct lang_map *map) { return lower_global(l, map->offset + 8); }
 
 ir_value lower_map_scalar(struct lower *l, const struct node *node) {
     struct ir_function *f = l->f;
@@ -268,8 +266,8 @@ static void assign_large(struct lower *l, const struct lang_map *map, const stru
     forget(l, map);
     ir_block start = f->current, join = ir_block_new(f, start), failed = ir_block_new(f, start);
     ir_value handle = tested_handle(l, map, join);
-    ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory),
-                              ir_constant(f, BPF_ANY));
+    ir_value error =
+        ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory), ir_constant(f, BPF_ANY));
     ir_branch(f, error, failed, join);
     ir_enter(f, failed);
     count_refused(l, map, error);
@@ -297,8 +295,8 @@ static void assign_in_hash(struct lower *l, const struct lang_map *map, const st
         ir_jump(f, join);
         ir_enter(f, missing);
     }
-    ir_value error = ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory),
-                              ir_constant(f, BPF_ANY));
+    ir_value error =
+        ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory), ir_constant(f, BPF_ANY));
     ir_branch(f, error, failed, join);
     ir_enter(f, failed);
     count_refused(l, map, error);

@@ -271,9 +271,7 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     ir_enter(outer, done);
 }
 
-static void lower_break(struct lower *l, bool is_break) {
-    ir_jump(l->f, is_break ? l->loop->end : l->loop->next);
-}
+static void lower_break(struct lower *l, bool is_break) { ir_jump(l->f, is_break ? l->loop->end : l->loop->next); }
 
 static void lower_effect(struct lower *l, const struct node *node, const struct node *next);
 

@@ -357,7 +357,9 @@ static bool reject_stray(struct parser *parser) {
     }
     if (parser_at(parser, TOKEN_OPEN_BRACE)) {
         if (parser_error(parser, "missing-attach-point", parser->token.loc, "this block has no probe"))
-            diag_hint(parser->diags, "say when it is to run, as in: tracepoint:syscalls:sys_enter_openat { ... } or interval:s:1 { ... }");
+            diag_hint(
+                parser->diags,
+                "say when it is to run, as in: tracepoint:syscalls:sys_enter_openat { ... } or interval:s:1 { ... }");
         return true;
     }
     return parser_reject_top_level_word(parser);

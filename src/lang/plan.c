@@ -135,9 +135,10 @@ static void plan_map(struct lang_program *program, struct lang_map *map, const s
         lang_plan_counter(plan);
         return;
     }
-    static const uint32_t types[] = {
-        [LANG_STORE_PERCPU_ARRAY] = BPF_MAP_TYPE_PERCPU_ARRAY, [LANG_STORE_HASH] = BPF_MAP_TYPE_HASH,
-        [LANG_STORE_PERCPU_HASH] = BPF_MAP_TYPE_PERCPU_HASH,   [LANG_STORE_TASK] = BPF_MAP_TYPE_TASK_STORAGE};
+    static const uint32_t types[] = {[LANG_STORE_PERCPU_ARRAY] = BPF_MAP_TYPE_PERCPU_ARRAY,
+                                     [LANG_STORE_HASH] = BPF_MAP_TYPE_HASH,
+                                     [LANG_STORE_PERCPU_HASH] = BPF_MAP_TYPE_PERCPU_HASH,
+                                     [LANG_STORE_TASK] = BPF_MAP_TYPE_TASK_STORAGE};
     enum lang_map_role role = map->storage == LANG_STORE_TASK ? LANG_MAP_TASK : LANG_MAP_SCRIPT;
     struct lang_map_plan *spec = add_map(plan, role, map->name, types[map->storage], &map->map);
     spec->script = map;

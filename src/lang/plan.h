@@ -10,8 +10,8 @@
  *                counters       u64 each: failures by site, map full, insert refused
  *                scalar maps    u64 set, u64 value
  *   constants  read-only for programs (frozen): zero bytes for templates, the log2 table, syscall tables
- *   scratch    per-CPU array of LANG_SCRATCH_SLOTS entries: large values; a bitmap in the cpu row tells which are taken,
- *              so that programs that nest or preempt each other on one CPU never share one
+ *   scratch    per-CPU array of LANG_SCRATCH_SLOTS entries: large values; a bitmap in the cpu row tells which are
+ * taken, so that programs that nest or preempt each other on one CPU never share one
  *
  * Maps with generations (those a script clears or zeroes while running) are arrays of maps with one entry. User space
  * puts a fresh map there; the kernel waits until no program uses the old one; then the old one is read and dropped.
@@ -26,8 +26,8 @@
 #define LANG_ROW_SIZE 64u
 #define LANG_SCRATCH_SLOTS 8u
 #define LANG_SCRATCH_LIMIT 32768u
-#define LANG_SYSCALL_LIMIT 1024u          /* numbers a syscall table covers */
-#define LANG_RECORD_WAKE_NS 10000000      /* a forced wake-up when the last one is longer ago */
+#define LANG_SYSCALL_LIMIT 1024u     /* numbers a syscall table covers */
+#define LANG_RECORD_WAKE_NS 10000000 /* a forced wake-up when the last one is longer ago */
 
 struct lang_cpu_row {
     uint64_t lost_records;   /* no room in the ring of this CPU */
@@ -55,27 +55,27 @@ enum lang_action_kind {
     LANG_ACTION_TIME,
 };
 
-/* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the next
- * print, and where the ring is full both are dropped. */
+/* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the
+ * next print, and where the ring is full both are dropped. */
 enum lang_then { LANG_THEN_NOTHING, LANG_THEN_CLEARED, LANG_THEN_ZEROED };
 
 struct lang_action {
     enum lang_action_kind kind;
     struct loc loc;
-    const char *format;         /* printf, time */
-    const struct type *record;  /* tuple of the fields behind struct lang_record */
-    uint32_t size;              /* bytes of the whole record */
+    const char *format;        /* printf, time */
+    const struct type *record; /* tuple of the fields behind struct lang_record */
+    uint32_t size;             /* bytes of the whole record */
     struct lang_map *map;
-    int64_t top, div;           /* print(@m, top, div); 0 when not given */
-    enum lang_then then;        /* LANG_ACTION_PRINT_MAP */
+    int64_t top, div;    /* print(@m, top, div); 0 when not given */
+    enum lang_then then; /* LANG_ACTION_PRINT_MAP */
 };
 
 /* A place that can fail while running; its counter is a u64 at `counter` in the globals. */
 enum lang_site_kind {
-    LANG_SITE_READ,      /* memory could not be read */
-    LANG_SITE_DIVISION,  /* divided by 0; 1 was used */
-    LANG_SITE_LOOP,      /* a while loop was stopped at the kernel's limit */
-    LANG_SITE_INDEX,     /* array index out of range */
+    LANG_SITE_READ,     /* memory could not be read */
+    LANG_SITE_DIVISION, /* divided by 0; 1 was used */
+    LANG_SITE_LOOP,     /* a while loop was stopped at the kernel's limit */
+    LANG_SITE_INDEX,    /* array index out of range */
 };
 struct lang_site {
     enum lang_site_kind kind;
@@ -109,12 +109,12 @@ struct lang_plan {
     VEC(struct lang_action) actions;
     VEC(struct lang_site) sites;
     uint32_t globals_size;
-    uint32_t cpu_rows; /* power of two */
-    uint32_t zero_size;      /* zero bytes at the start of the constants */
-    VEC(uint8_t) constants;  /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
-    uint32_t scratch_size;   /* bytes of one scratch slot, 0: none */
+    uint32_t cpu_rows;      /* power of two */
+    uint32_t zero_size;     /* zero bytes at the start of the constants */
+    VEC(uint8_t) constants; /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
+    uint32_t scratch_size;  /* bytes of one scratch slot, 0: none */
     uint32_t globals, constants_map, scratch, rings; /* map numbers, IR_NONE when not there */
-    uint32_t ring_wake_bytes; /* session: a quarter of a ring */
+    uint32_t ring_wake_bytes;                        /* session: a quarter of a ring */
 };
 
 /* Zero bytes at the start of the constants map; templates and blanks point there. */

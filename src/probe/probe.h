@@ -170,7 +170,8 @@ void probe_leave_all(struct probe_link *const *links, uint32_t count);
  * listed without a target, "t:*open*", "*open*" (any kind), "uprobe:/bin/x:f*". verbose adds the arguments, one a
  * line, indented by 4 spaces. Returns the number of probes or a negative errno; when only a part could be read, the
  * rest is listed and error->message tells what is missing. */
-/* The same lister takes types: "struct task_struct", "struct *task*", "union u", "enum e"; verbose shows their members. */
+/* The same lister takes types: "struct task_struct", "struct *task*", "union u", "enum e"; verbose shows their members.
+ */
 typedef void (*probe_line_fn)(void *user, const char *line);
 int probe_list(struct probe_context *context, const char *pattern, bool verbose, probe_line_fn line, void *user,
                struct probe_error *error);

@@ -31,7 +31,8 @@ static void report_maps(const struct session *s) {
             continue;
         uint64_t full = session_counter(s, map->full_counter), refused = session_counter(s, map->refused_counter);
         if (full) {
-            fprintf(stderr, "WARNING: Map full; can't update element: %s holds %u keys, %" PRIu64 " updates were lost\n",
+            fprintf(stderr,
+                    "WARNING: Map full; can't update element: %s holds %u keys, %" PRIu64 " updates were lost\n",
                     map->name, map->max_entries, full);
             fprintf(stderr, "HINT: try config = { max_map_keys = %u } or BPFTRACE_MAX_MAP_KEYS\n",
                     map->max_entries * 4);

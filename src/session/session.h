@@ -1,13 +1,10 @@
 /* A session: one script from text to answer. The only room where compiler and kernel meet.
  *
  *   session_run() = read the stages below from top to bottom:
- *     open.c      parse the script; expand attach points (units.c: targets grouped into programs); check; lower; compile
- *     maps.c      create the BPF maps of the plan
- *     load.c      load the programs, attach them
- *     run.c       begin blocks; wait for signals, ends of processes and records; leave
- *     events.c    what each kind of record does
- *     results.c   maps as users see them
- *     failures.c  what was lost, missed or refused, with the cure
+ *     open.c      parse the script; expand attach points (units.c: targets grouped into programs); check; lower;
+ * compile maps.c      create the BPF maps of the plan load.c      load the programs, attach them run.c       begin
+ * blocks; wait for signals, ends of processes and records; leave events.c    what each kind of record does results.c
+ * maps as users see them failures.c  what was lost, missed or refused, with the cure
  *
  * Everything attached lives in file descriptors of this process: however it ends, nothing stays behind.
  */
@@ -23,9 +20,9 @@
 /* How a run ends. exit(N) in the script ends with N. */
 enum session_exit {
     SESSION_OK = 0,
-    SESSION_USER_ERROR = 1,   /* the script or the command line is wrong */
-    SESSION_BUG = 2,          /* the kernel refused a program of ours */
-    SESSION_OUTPUT_ERROR = 3, /* results could not be written */
+    SESSION_USER_ERROR = 1,     /* the script or the command line is wrong */
+    SESSION_BUG = 2,            /* the kernel refused a program of ours */
+    SESSION_OUTPUT_ERROR = 3,   /* results could not be written */
     SESSION_SYSTEM_ERROR = 255, /* not permitted, not supported, attaching failed */
 };
 
@@ -36,14 +33,14 @@ struct session_options {
     struct source source;
     const char *const *positional; /* $1.. */
     uint32_t positional_count;
-    pid_t pid;                     /* -p, 0 none */
-    const char *const *command;    /* -c as words, NULL-terminated, or NULL */
+    pid_t pid;                  /* -p, 0 none */
+    const char *const *command; /* -c as words, NULL-terminated, or NULL */
     bool allow_unsafe, dry_run, quiet, verbose, color;
-    unsigned stages;               /* SESSION_STAGE_* to print; then nothing runs */
-    bool list;                     /* -l with a program: print its probes */
-    int stop_fd;                   /* readable: the user wants the results now; -1 none */
-    int output_fd;                 /* results */
-    const char *output_name;       /* as messages call it */
+    unsigned stages;         /* SESSION_STAGE_* to print; then nothing runs */
+    bool list;               /* -l with a program: print its probes */
+    int stop_fd;             /* readable: the user wants the results now; -1 none */
+    int output_fd;           /* results */
+    const char *output_name; /* as messages call it */
     enum view_format format;
     enum view_buffering buffering;
 };

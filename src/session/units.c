@@ -12,15 +12,60 @@
 
 /* System calls that tarsier itself makes while events arrive; probes on others need not look who is calling. */
 static const int own_syscalls[] = {
-    SYS_read,        SYS_write,         SYS_close,        SYS_mmap,          SYS_munmap,      SYS_brk,
-    SYS_ioctl,       SYS_bpf,           SYS_epoll_wait,   SYS_epoll_pwait,   SYS_epoll_ctl,   SYS_epoll_create1,
-    SYS_poll,        SYS_ppoll,         SYS_openat,       SYS_newfstatat,    SYS_fstat,       SYS_lseek,
-    SYS_pread64,     SYS_getdents64,    SYS_readlink,     SYS_readlinkat,    SYS_wait4,       SYS_waitid,
-    SYS_clone,       SYS_clone3,        SYS_vfork,        SYS_exit_group,    SYS_exit,        SYS_sched_yield,
-    SYS_futex,       SYS_nanosleep,     SYS_kill,         SYS_clock_nanosleep, SYS_rt_sigprocmask, SYS_rt_sigaction,
-    SYS_madvise,     SYS_mprotect,      SYS_fcntl,        SYS_getpid,        SYS_gettid,      SYS_perf_event_open,
-    SYS_signalfd4,   SYS_pidfd_open,    SYS_writev,       SYS_access,        SYS_faccessat,   SYS_fsync,
-    SYS_mremap,      SYS_set_robust_list, SYS_rseq,       SYS_rt_sigreturn,  SYS_restart_syscall, SYS_membarrier,
+    SYS_read,
+    SYS_write,
+    SYS_close,
+    SYS_mmap,
+    SYS_munmap,
+    SYS_brk,
+    SYS_ioctl,
+    SYS_bpf,
+    SYS_epoll_wait,
+    SYS_epoll_pwait,
+    SYS_epoll_ctl,
+    SYS_epoll_create1,
+    SYS_poll,
+    SYS_ppoll,
+    SYS_openat,
+    SYS_newfstatat,
+    SYS_fstat,
+    SYS_lseek,
+    SYS_pread64,
+    SYS_getdents64,
+    SYS_readlink,
+    SYS_readlinkat,
+    SYS_wait4,
+    SYS_waitid,
+    SYS_clone,
+    SYS_clone3,
+    SYS_vfork,
+    SYS_exit_group,
+    SYS_exit,
+    SYS_sched_yield,
+    SYS_futex,
+    SYS_nanosleep,
+    SYS_kill,
+    SYS_clock_nanosleep,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigaction,
+    SYS_madvise,
+    SYS_mprotect,
+    SYS_fcntl,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_perf_event_open,
+    SYS_signalfd4,
+    SYS_pidfd_open,
+    SYS_writev,
+    SYS_access,
+    SYS_faccessat,
+    SYS_fsync,
+    SYS_mremap,
+    SYS_set_robust_list,
+    SYS_rseq,
+    SYS_rt_sigreturn,
+    SYS_restart_syscall,
+    SYS_membarrier,
 };
 
 static bool is_own_syscall(int number) {
@@ -151,8 +196,7 @@ static void describe(struct session *s, struct session_unit *unit) {
         target->syscall_probes = table;
         target->probe_id = LANG_PROBE_BY_SYSCALL;
     } else if (count > 1) {
-        target->probe_id =
-            probe_has_cookie(&s->probes, first) ? LANG_PROBE_BY_COOKIE : LANG_PROBE_CONSTANT;
+        target->probe_id = probe_has_cookie(&s->probes, first) ? LANG_PROBE_BY_COOKIE : LANG_PROBE_CONSTANT;
     }
     target->test_compat = syscall && runs_compat_processes();
     if (s->options->pid && filtered_in_program(first))

@@ -228,8 +228,12 @@ static void stack_key_is_a_block_in_brackets(void **state) {
     (void)state;
     view_fixture_open(&fixture, VIEW_TEXT);
     fixture.view.names = &names;
-    struct view_map map = {"@", type_stack(fixture.arena, TYPE_KSTACK, 1, TYPE_STACK_BPFTRACE), type_simple(TYPE_COUNT, false),
-                           1,   (const void *const[]){VIEW_U64(1, 1)},     (const void *const[]){VIEW_U64(1)}};
+    struct view_map map = {"@",
+                           type_stack(fixture.arena, TYPE_KSTACK, 1, TYPE_STACK_BPFTRACE),
+                           type_simple(TYPE_COUNT, false),
+                           1,
+                           (const void *const[]){VIEW_U64(1, 1)},
+                           (const void *const[]){VIEW_U64(1)}};
     view_print_map(&fixture.view, &map, 0, 0);
     assert_string_equal(view_fixture_text(&fixture),
                         "@[\n        do_nanosleep+5\n        hrtimer_nanosleep+180\n]: 1\n");
