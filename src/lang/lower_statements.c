@@ -4,6 +4,7 @@
  * is a function of its own; it shares the slots of main through its second argument, and answers 0 (go on) or 1 (stop).
  */
 #include "lang/lower_int.h"
+#include <assert.h>
 
 #define LOOP_LIMIT (1 << 23) /* BPF_MAX_LOOPS */
 
@@ -17,8 +18,9 @@ void lower_leave(struct lower *l) {
     for (struct loop *loop = l->loop; loop; loop = loop->outer)
         loop->returns = true;
     struct loop *loop = l->loop;
-    while (loop->unrolled)
+    while (loop && loop->unrolled)
         loop = loop->outer;
+    assert(loop); /* what is not the main function is the body of a loop */
     ir_jump(f, loop->end);
 }
 
