@@ -236,9 +236,11 @@ def test_signals_end_with_all_results(trace, number):
 
 def test_head_gets_its_line_and_nobody_complains():
     from conftest import TARSIER
-    script = f"'{TARSIER}' -e 'interval:ms:1 {{ printf(\"x\\n\"); @ = count(); }}' | head -n 1; echo ${{PIPESTATUS[0]}}"
-    pipe = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert (pipe.stdout, pipe.stderr) == ("x\n0\n", "Attached 1 probe\n")
+    tarsier = subprocess.Popen([TARSIER, "-e", 'interval:ms:1 { printf("x\\n"); @ = count(); }'], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    head = subprocess.run(["head", "-n", "1"], stdin=tarsier.stdout, capture_output=True, text=True, timeout=60)
+    tarsier.stdout.close()
+    assert (head.stdout, tarsier.wait(60), tarsier.stderr.read()) == ("x\n", 0, "Attached 1 probe\n")
 
 
 @pytest.mark.parametrize("buffering", ["line", "full", "none"])

@@ -14,7 +14,7 @@ def stack_of(trace, workload, program):
 
 def test_perf_mode_shows_addresses_and_names(trace, workload):
     frames = stack_of(trace, workload, "PROBE { print(kstack(perf, 2)); }")
-    assert len(frames) == 2 and all(re.fullmatch(r"\t[0-9a-f]{16} \w+\+\d+", frame) for frame in frames)
+    assert len(frames) == 2 and all(re.fullmatch(r"\t[0-9a-f]{16} [\w.]+\+\d+", frame) for frame in frames)
 
 
 def test_raw_mode_shows_addresses_alone(trace, workload):
