@@ -132,7 +132,9 @@ static void count_refused(struct lower *l, const struct lang_map *map, ir_value 
     const struct lang_map_plan *spec = spec_of(l, map);
     ir_block full = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
     ir_block join = ir_block_new(f, f->current);
-    ir_branch(f, ir_binary(f, IR_EQ, error, ir_constant(f, -E2BIG)), full, refused);
+    /* Before 6.4 the kernel's map functions return int: only the low half of the register counts. */
+    ir_value code = ir_extend(f, error, 4, true);
+    ir_branch(f, ir_binary(f, IR_EQ, code, ir_constant(f, -E2BIG)), full, refused);
     ir_enter(f, full);
     lower_count(l, spec->full_counter);
     ir_jump(f, join);

@@ -13,13 +13,16 @@
 /* System calls that tarsier itself makes while events arrive; probes on others need not look who is calling. */
 /* clang-format off */
 static const int own_syscalls[] = {
-    SYS_read, SYS_write, SYS_close, SYS_mmap, SYS_munmap, SYS_brk, SYS_ioctl, SYS_bpf, SYS_epoll_wait,
-    SYS_epoll_pwait, SYS_epoll_ctl, SYS_epoll_create1, SYS_poll, SYS_ppoll, SYS_openat, SYS_newfstatat, SYS_fstat,
-    SYS_lseek, SYS_pread64, SYS_getdents64, SYS_readlink, SYS_readlinkat, SYS_wait4, SYS_waitid, SYS_clone,
-    SYS_clone3, SYS_vfork, SYS_exit_group, SYS_exit, SYS_sched_yield, SYS_futex, SYS_nanosleep, SYS_kill,
-    SYS_clock_nanosleep, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_madvise, SYS_mprotect, SYS_fcntl, SYS_getpid,
-    SYS_gettid, SYS_perf_event_open, SYS_signalfd4, SYS_pidfd_open, SYS_writev, SYS_access, SYS_faccessat, SYS_fsync,
-    SYS_mremap, SYS_set_robust_list, SYS_rseq, SYS_rt_sigreturn, SYS_restart_syscall, SYS_membarrier,
+    SYS_read, SYS_write, SYS_close, SYS_mmap, SYS_munmap, SYS_brk, SYS_ioctl, SYS_bpf, SYS_epoll_pwait, SYS_epoll_ctl,
+    SYS_epoll_create1, SYS_ppoll, SYS_openat, SYS_newfstatat, SYS_fstat, SYS_lseek, SYS_pread64, SYS_getdents64,
+    SYS_readlinkat, SYS_wait4, SYS_waitid, SYS_clone, SYS_clone3, SYS_exit_group, SYS_exit, SYS_sched_yield,
+    SYS_futex, SYS_nanosleep, SYS_kill, SYS_clock_nanosleep, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_madvise,
+    SYS_mprotect, SYS_fcntl, SYS_getpid, SYS_gettid, SYS_perf_event_open, SYS_signalfd4, SYS_pidfd_open, SYS_writev,
+    SYS_faccessat, SYS_fsync, SYS_mremap, SYS_set_robust_list, SYS_rseq, SYS_rt_sigreturn, SYS_restart_syscall,
+    SYS_membarrier,
+#ifdef SYS_poll /* architectures that have the old ones */
+    SYS_poll, SYS_epoll_wait, SYS_readlink, SYS_vfork, SYS_access,
+#endif
 };
 /* clang-format on */
 
