@@ -22,6 +22,7 @@ PATIENCE = 60 if "TARSIER_VM" in os.environ else 20  # seconds until something t
 
 
 def pytest_sessionstart(session):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and so it would be in what is started here
     if not os.access(TARSIER, os.X_OK):
         pytest.exit(f"{TARSIER} is missing: ./dev build makes it", returncode=2)
     if os.geteuid() != 0:
