@@ -54,15 +54,17 @@ def known():
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(request):
     """Verified instructions of each program that was loaded; written or shown at the end."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
     counts = {}
     yield counts
     rows = "".join(f"{counts[name]:6} {name}\n" for name in PROGRAMS if name in counts)
     if os.environ.get("UPDATE_VERIFIED"):
         TABLE.write_text(rows)
     elif counts != known():
-        print(f"\n--- verified instructions on {SERIES} (tests/live/verified/{SERIES}.txt differs)\n{rows}---")
+        with capture.global_and_fixture_disabled():
+            print(f"\n--- verified instructions on {SERIES} (tests/live/verified/{SERIES}.txt differs)\n{rows}---")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
