@@ -94,7 +94,8 @@ struct lang_variable {
 /* How a map of the script is kept in the kernel. */
 enum lang_storage {
     LANG_STORE_GLOBAL,       /* scalar integer: 8 bytes of the globals, atomic updates */
-    LANG_STORE_PERCPU_ARRAY, /* scalar aggregate */
+    LANG_STORE_ROWS,         /* scalar aggregate: a row of the globals for each CPU, no look-up */
+    LANG_STORE_PERCPU_ARRAY, /* scalar aggregate that is cleared while events arrive, or large */
     LANG_STORE_HASH,         /* plain value, keyed; scalars that are no integer use the key 0 */
     LANG_STORE_PERCPU_HASH,  /* keyed aggregate */
     LANG_STORE_TASK,         /* [tid] only, never printed nor left at exit: task storage */
@@ -116,7 +117,8 @@ struct lang_map {
     enum lang_storage storage;               /* planned */
     bool single_writer;                      /* planned: one program updates it, and that one never interrupts itself */
     uint32_t map;                            /* planned: number of the BPF map (plan->maps), IR_NONE for globals */
-    uint32_t offset; /* planned: LANG_STORE_GLOBAL: offset of {u64 set, u64 value} in the globals */
+    uint32_t offset; /* planned: in the globals; LANG_STORE_GLOBAL: {u64 set, u64 value}; LANG_STORE_ROWS: first row */
+    uint32_t stride; /* planned: LANG_STORE_ROWS: bytes of a row, a power of two */
 };
 
 /* One `name = value;` of the config block. What the names mean is session's business. */

@@ -23,13 +23,15 @@ void lower_count(struct lower *l, uint32_t counter) {
     ir_atomic(l->f, IR_ATOMIC_ADD, 8, lower_global(l, counter), 0, ir_constant(l->f, 1), IR_NONE);
 }
 
-ir_value lower_cpu_row(struct lower *l) {
+ir_value lower_row(struct lower *l, uint32_t first, uint32_t stride) {
     struct ir_function *f = l->f;
     ir_value cpu = ir_call0(f, IR_HELPER_get_smp_processor_id);
     ir_value row = ir_binary(f, IR_AND, cpu, ir_constant(f, l->plan->cpu_rows - 1));
-    ir_value offset = ir_binary(f, IR_MUL, row, ir_constant(f, LANG_ROW_SIZE));
-    return ir_binary(f, IR_ADD, lower_global(l, 0), offset);
+    ir_value offset = ir_binary(f, IR_MUL, row, ir_constant(f, stride));
+    return ir_binary(f, IR_ADD, lower_global(l, first), offset);
 }
+
+ir_value lower_cpu_row(struct lower *l) { return lower_row(l, 0, LANG_ROW_SIZE); }
 
 /* The number of the only set bit without branches (a branchy log2 multiplies verifier work): multiplying by this
  * constant puts a different 6-bit code for each bit on top; a 64-byte table turns the code into the number. */

@@ -114,7 +114,7 @@ static void update(struct lower *l, const struct lang_map *map, ir_value element
         break;
     case TYPE_SUM:
         add_at(l, map, element, 0, value);
-        if (map->storage == LANG_STORE_PERCPU_ARRAY) /* a sum of 0 is not the same as no sum */
+        if (!map->key) /* a sum of 0 is not the same as no sum */
             ir_store(l->f, 8, element, 8, ir_constant(l->f, 1));
         break;
     case TYPE_AVG:
@@ -147,6 +147,10 @@ void lower_aggregate(struct lower *l, const struct node *target, const struct no
     const struct lang_map *map = target->map;
     ir_value value = call->child ? lower_scalar(l, call->child) : IR_NONE;
     ir_value bucket = bucket_of(l, map->value, value);
+    if (map->storage == LANG_STORE_ROWS) {
+        update(l, map, lower_row(l, map->offset, map->stride), value, bucket);
+        return;
+    }
     ir_value key = lower_key(l, map, target->child);
     ir_block join = ir_block_new(l->f, l->f->current);
     ir_value element = lower_map_slot(l, map, key, join);
@@ -184,25 +188,36 @@ static void merge_cpu(struct lower *l, const struct type *type, ir_value element
 }
 
 /* For each CPU: e = lookup_percpu(map, key, cpu); if (e) merge. */
+/* The element of one CPU; NULL when there is none, `next` then. */
+static ir_value element_of(struct lower *l, const struct lang_map *map, ir_value handle, ir_value key, uint32_t cpu,
+                           ir_block next) {
+    struct ir_function *f = l->f;
+    if (l->plan->maps.data[map->map].generations) {
+        ir_block tested = ir_block_new(f, f->current);
+        ir_branch(f, handle, tested, next);
+        ir_enter(f, tested);
+    }
+    ir_value element = ir_calln(f, IR_HELPER_map_lookup_percpu_elem, handle, key, ir_constant(f, cpu));
+    ir_block found = ir_block_new(f, f->current);
+    ir_branch(f, element, found, next);
+    ir_enter(f, found);
+    return element;
+}
+
 ir_value lower_aggregate_sum(struct lower *l, const struct node *node) {
     const struct lang_map *map = node->map;
     assert(node->kind == NODE_MAP);
     const struct type *type = map->value;
+    bool rows = map->storage == LANG_STORE_ROWS;
     ir_slot first = lower_temp_slot(l, 8), second = lower_temp_slot(l, 8);
-    ir_value key = lower_key(l, map, node->child);
+    ir_value key = rows ? IR_NONE : lower_key(l, map, node->child);
     lower_store_slot(l, first, ir_constant(l->f, 0));
     lower_store_slot(l, second, ir_constant(l->f, 0));
-    ir_value handle = lower_map_handle(l, map);
+    ir_value handle = rows ? IR_NONE : lower_map_handle(l, map);
     for (uint32_t cpu = 0; cpu < l->env->cpu_count; cpu++) {
-        ir_block start = l->f->current, found = ir_block_new(l->f, start), next = ir_block_new(l->f, start);
-        if (l->plan->maps.data[map->map].generations) {
-            ir_block tested = ir_block_new(l->f, start);
-            ir_branch(l->f, handle, tested, next);
-            ir_enter(l->f, tested);
-        }
-        ir_value element = ir_calln(l->f, IR_HELPER_map_lookup_percpu_elem, handle, key, ir_constant(l->f, cpu));
-        ir_branch(l->f, element, found, next);
-        ir_enter(l->f, found);
+        ir_block next = ir_block_new(l->f, l->f->current);
+        ir_value element = rows ? lower_global(l, map->offset + cpu * map->stride)
+                                : element_of(l, map, handle, key, cpu, next);
         merge_cpu(l, type, element, first, second);
         ir_jump(l->f, next);
         ir_enter(l->f, next);

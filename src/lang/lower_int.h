@@ -110,6 +110,7 @@ struct lower {
 ir_value lower_context(struct lower *l);
 ir_value lower_constants(struct lower *l, uint32_t offset); /* address in the constants area */
 ir_value lower_global(struct lower *l, uint32_t offset);
+ir_value lower_row(struct lower *l, uint32_t first, uint32_t stride); /* this CPU's row of rows in the globals */
 ir_value lower_cpu_row(struct lower *l);
 void lower_count(struct lower *l, uint32_t counter);         /* globals[counter] += 1 */
 ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */

@@ -112,9 +112,20 @@ static bool needs_generations(const struct lang_program *program, const struct l
     return false;
 }
 
-static enum lang_storage choose_storage(const struct lang_map *map, bool generations, const struct lang_env *env) {
+#define ROW_LEAST 64u
+#define ROWS_MOST (128u << 10) /* bytes of all rows of one map */
+
+/* A scalar aggregate that nobody empties while events arrive lives in the globals: adding to it needs no look-up. */
+static bool fits_rows(const struct lang_plan *plan, const struct lang_map *map, bool generations) {
+    return !generations && !map->deleted && !map->tested && !map->counted && !map->iterated &&
+           (uint64_t)power_of_two(map->value->size + 8) * plan->cpu_rows <= ROWS_MOST;
+}
+
+static enum lang_storage choose_storage(const struct lang_plan *plan, const struct lang_map *map, bool generations, const struct lang_env *env) {
+    if (type_is_aggregate(map->value) && map->key)
+        return LANG_STORE_PERCPU_HASH;
     if (type_is_aggregate(map->value))
-        return map->key ? LANG_STORE_PERCPU_HASH : LANG_STORE_PERCPU_ARRAY;
+        return fits_rows(plan, map, generations) ? LANG_STORE_ROWS : LANG_STORE_PERCPU_ARRAY;
     bool integer = type_is_scalar(map->value);
     if (!map->key)
         return integer ? LANG_STORE_GLOBAL : LANG_STORE_HASH;
@@ -125,11 +136,27 @@ static enum lang_storage choose_storage(const struct lang_map *map, bool generat
     return LANG_STORE_HASH;
 }
 
+/* What one CPU keeps of a scalar aggregate. */
+static uint32_t aggregate_size(const struct lang_map *map) {
+    return map->value->size + (map->value->kind == TYPE_SUM ? 8 : 0); /* sum: u64 used */
+}
+
+/* Rows are a cache line at least, so that CPUs do not share one, and a power of two, so that finding one is a shift. */
+static void plan_rows(struct lang_plan *plan, struct lang_map *map) {
+    map->stride = power_of_two(aggregate_size(map) < ROW_LEAST ? ROW_LEAST : aggregate_size(map));
+    map->offset = (plan->globals_size + ROW_LEAST - 1) & ~(ROW_LEAST - 1);
+    plan->globals_size = map->offset + map->stride * plan->cpu_rows;
+}
+
 static void plan_map(struct lang_program *program, struct lang_map *map, const struct lang_env *env) {
     struct lang_plan *plan = program->plan;
     bool generations = needs_generations(program, map);
-    map->storage = choose_storage(map, generations, env);
+    map->storage = choose_storage(plan, map, generations, env);
     map->map = IR_NONE;
+    if (map->storage == LANG_STORE_ROWS) {
+        plan_rows(plan, map);
+        return;
+    }
     if (map->storage == LANG_STORE_GLOBAL) {
         map->offset = lang_plan_counter(plan);
         lang_plan_counter(plan);
@@ -144,8 +171,8 @@ static void plan_map(struct lang_program *program, struct lang_map *map, const s
     spec->script = map;
     spec->generations = generations;
     spec->value_size = (map->value->size + 7) & ~7u;
-    if (map->storage == LANG_STORE_PERCPU_ARRAY && map->value->kind == TYPE_SUM)
-        spec->value_size += 8; /* u64 used */
+    if (map->storage == LANG_STORE_PERCPU_ARRAY)
+        spec->value_size = aggregate_size(map);
     spec->full_counter = lang_plan_counter(plan);
     spec->refused_counter = lang_plan_counter(plan);
     if (map->storage == LANG_STORE_HASH || map->storage == LANG_STORE_PERCPU_HASH) {

@@ -57,17 +57,21 @@ static const void *reduce(struct session *s, struct contents *contents, const st
     return value;
 }
 
+static void add_scalar(struct session *s, const struct lang_map *map, const uint8_t *per_cpu, uint32_t stride,
+                       struct contents *contents) {
+    const void *value = reduce(s, contents, map->value, per_cpu, stride);
+    if (was_used(map->value, value, per_cpu, stride, s->cpus.count_possible))
+        add(contents, 1, NULL, value);
+}
+
 static int read_array(struct session *s, const struct lang_map *map, int fd, uint32_t stride,
                       struct contents *contents) {
-    uint32_t zero = 0, cpus = s->cpus.count_possible;
-    uint8_t *per_cpu = arena_alloc(contents->arena, (size_t)stride * cpus);
+    uint32_t zero = 0;
+    uint8_t *per_cpu = arena_alloc(contents->arena, (size_t)stride * s->cpus.count_possible);
     int error = kernel_map_lookup(fd, &zero, per_cpu);
-    if (error < 0)
-        return error;
-    const void *value = reduce(s, contents, map->value, per_cpu, stride);
-    if (was_used(map->value, value, per_cpu, stride, cpus))
-        add(contents, 1, NULL, value);
-    return 0;
+    if (error >= 0)
+        add_scalar(s, map, per_cpu, stride, contents);
+    return error < 0 ? error : 0;
 }
 
 static int read_hash(struct session *s, const struct lang_map *map, int fd, const struct lang_map_plan *plan,
@@ -102,6 +106,9 @@ static int read_map(struct session *s, struct lang_map *map, struct contents *co
     switch (map->storage) {
     case LANG_STORE_GLOBAL:
         read_global(s, map, contents, false);
+        return 0;
+    case LANG_STORE_ROWS:
+        add_scalar(s, map, s->globals + map->offset, map->stride, contents);
         return 0;
     case LANG_STORE_TASK: /* never shown: that is why it may live in the tasks */
         return 0;
@@ -192,6 +199,11 @@ static int take_map(struct session *s, struct lang_map *map, bool keep_keys, uin
         read_global(s, map, contents, true);
         if (keep_keys && contents->count)
             __atomic_store_n(global_word(s, map, 0), 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    if (map->storage == LANG_STORE_ROWS) { /* only begin and end blocks empty these: nothing else runs */
+        add_scalar(s, map, s->globals + map->offset, map->stride, contents);
+        memset(s->globals + map->offset, 0, (size_t)map->stride * s->cpus.count_possible);
         return 0;
     }
     const struct session_map *state = &s->maps[map->map];
