@@ -215,7 +215,7 @@ static void slot_nobody_uses_takes_no_stack(void **state) {
 
 /* `count` values that all live across a call, then are added up. */
 static void build_pressure(struct ir_function *f, unsigned count) {
-    ir_value values[128], sum;
+    ir_value values[128] = {0}, sum;
     for (unsigned i = 0; i < count; i++)
         values[i] = ir_call0(f, IR_HELPER_get_prandom_u32);
     sum = values[0];
