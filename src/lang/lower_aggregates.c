@@ -216,8 +216,8 @@ ir_value lower_aggregate_sum(struct lower *l, const struct node *node) {
     ir_value handle = rows ? IR_NONE : lower_map_handle(l, map);
     for (uint32_t cpu = 0; cpu < l->env->cpu_count; cpu++) {
         ir_block next = ir_block_new(l->f, l->f->current);
-        ir_value element = rows ? lower_global(l, map->offset + cpu * map->stride)
-                                : element_of(l, map, handle, key, cpu, next);
+        ir_value element =
+            rows ? lower_global(l, map->offset + cpu * map->stride) : element_of(l, map, handle, key, cpu, next);
         merge_cpu(l, type, element, first, second);
         ir_jump(l->f, next);
         ir_enter(l->f, next);

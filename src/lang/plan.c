@@ -121,7 +121,8 @@ static bool fits_rows(const struct lang_plan *plan, const struct lang_map *map, 
            (uint64_t)power_of_two(map->value->size + 8) * plan->cpu_rows <= ROWS_MOST;
 }
 
-static enum lang_storage choose_storage(const struct lang_plan *plan, const struct lang_map *map, bool generations, const struct lang_env *env) {
+static enum lang_storage choose_storage(const struct lang_plan *plan, const struct lang_map *map, bool generations,
+                                        const struct lang_env *env) {
     if (type_is_aggregate(map->value) && map->key)
         return LANG_STORE_PERCPU_HASH;
     if (type_is_aggregate(map->value))
