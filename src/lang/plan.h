@@ -8,7 +8,7 @@
  *   globals    written by programs and by user space (mmapable):
  *                cpu rows       LANG_ROW_SIZE bytes for each CPU (power-of-two count): struct lang_cpu_row
  *                counters       u64 each: failures by site, map full, insert refused
- *                scalar maps    u64 set, u64 value
+ *                scalar maps    integers: u64 set, u64 value; aggregates: a row for each CPU
  *   constants  read-only for programs (frozen): zero bytes for templates, the log2 table, syscall tables
  *   scratch    per-CPU array of LANG_SCRATCH_SLOTS entries: large values; a bitmap in the cpu row tells which are
  * taken, so that programs that nest or preempt each other on one CPU never share one
