@@ -2,8 +2,6 @@
 #include "lang/lower_int.h"
 #include <linux/bpf.h>
 
-#define PERF_EVENT_REGISTERS 0 /* bpf_perf_event_data starts with pt_regs, as uprobe contexts are pt_regs */
-
 /* ---- the current task ---------------------------------------------------------------------------------------- */
 
 static bool task_field(struct lower *l, const char *name, uint32_t *offset) {
@@ -82,8 +80,8 @@ ir_value lower_register(struct lower *l, uint32_t offset) {
     switch (l->target->context) {
     case LANG_CONTEXT_UPROBE:
     case LANG_CONTEXT_URETPROBE:
-    case LANG_CONTEXT_PERF_EVENT:
-        return ir_load_const(f, 8, lower_context(l), (int32_t)(PERF_EVENT_REGISTERS + offset));
+    case LANG_CONTEXT_PERF_EVENT: /* bpf_perf_event_data starts with pt_regs, uprobe contexts are pt_regs */
+        return ir_load_const(f, 8, lower_context(l), (int32_t)offset);
     case LANG_CONTEXT_SYSCALL_ENTER:
     case LANG_CONTEXT_SYSCALL_EXIT: {
         ir_value registers = ir_load_const(f, 8, lower_context(l), 0);

@@ -257,6 +257,20 @@ static void mark_set(struct lower *l, const struct lang_map *map) {
     ir_store(l->f, 8, lower_global(l, map->offset), 0, ir_constant(l->f, 1));
 }
 
+/* update(map, key, memory), a refusal counted; goes on at `join`, as what jumped there before. */
+static void replace_element(struct lower *l, const struct lang_map *map, ir_value handle, ir_value key,
+                            struct place memory, ir_block join) {
+    struct ir_function *f = l->f;
+    ir_value error =
+        ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory), ir_constant(f, BPF_ANY));
+    ir_block failed = ir_block_new(f, f->current);
+    ir_branch(f, error, failed, join);
+    ir_enter(f, failed);
+    count_refused(l, map, error);
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
 static void assign_large(struct lower *l, const struct lang_map *map, const struct node *keys,
                          const struct node *value) {
     struct ir_function *f = l->f;
@@ -266,15 +280,9 @@ static void assign_large(struct lower *l, const struct lang_map *map, const stru
     lower_into(l, value, map->value, memory, true);
     ir_value key = lower_key(l, map, keys);
     forget(l, map);
-    ir_block start = f->current, join = ir_block_new(f, start), failed = ir_block_new(f, start);
+    ir_block join = ir_block_new(f, f->current);
     ir_value handle = tested_handle(l, map, join);
-    ir_value error =
-        ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory), ir_constant(f, BPF_ANY));
-    ir_branch(f, error, failed, join);
-    ir_enter(f, failed);
-    count_refused(l, map, error);
-    ir_jump(f, join);
-    ir_enter(f, join);
+    replace_element(l, map, handle, key, memory, join);
 }
 
 /*     if (p = lookup(map, key)) *p = value; else update(map, key, &value);
@@ -286,7 +294,7 @@ static void assign_in_hash(struct lower *l, const struct lang_map *map, const st
     lower_store(l, memory, map->value, value);
     ir_value key = lower_key(l, map, keys);
     forget(l, map);
-    ir_block start = f->current, join = ir_block_new(f, start), failed = ir_block_new(f, start);
+    ir_block join = ir_block_new(f, f->current);
     ir_value handle = tested_handle(l, map, join);
     if (!map->deleted) {
         ir_value element = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
@@ -297,13 +305,7 @@ static void assign_in_hash(struct lower *l, const struct lang_map *map, const st
         ir_jump(f, join);
         ir_enter(f, missing);
     }
-    ir_value error =
-        ir_calln(f, IR_HELPER_map_update_elem, handle, key, place_address(l, memory), ir_constant(f, BPF_ANY));
-    ir_branch(f, error, failed, join);
-    ir_enter(f, failed);
-    count_refused(l, map, error);
-    ir_jump(f, join);
-    ir_enter(f, join);
+    replace_element(l, map, handle, key, memory, join);
 }
 
 static void assign_integer(struct lower *l, const struct lang_map *map, const struct node *keys, ir_value value) {

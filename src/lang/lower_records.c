@@ -13,8 +13,6 @@
 #include "lang/lower_int.h"
 #include <linux/bpf.h>
 
-static int32_t row_offset_last_wake(void) { return offsetof(struct lang_cpu_row, last_wake); }
-
 static ir_value reserve(struct lower *l, ir_value row, uint32_t size, ir_block done) {
     struct ir_function *f = l->f;
     ir_slot key = lower_temp_slot(l, 8);
@@ -37,8 +35,9 @@ static ir_value reserve(struct lower *l, ir_value row, uint32_t size, ir_block d
 static void submit(struct lower *l, ir_value row, ir_value record, ir_value stamp, uint32_t size) {
     struct ir_function *f = l->f;
     int32_t bytes_offset = offsetof(struct lang_cpu_row, unwoken_bytes);
+    int32_t wake_offset = offsetof(struct lang_cpu_row, last_wake);
     ir_slot flags = lower_temp_slot(l, 8);
-    ir_value since = ir_binary(f, IR_SUB, stamp, ir_load(f, 8, row, row_offset_last_wake()));
+    ir_value since = ir_binary(f, IR_SUB, stamp, ir_load(f, 8, row, wake_offset));
     ir_value bytes = ir_binary(f, IR_ADD, ir_load(f, 8, row, bytes_offset), ir_constant(f, size));
     ir_value wake_bytes = ir_constant(f, l->plan->ring_wake_bytes);
     ir_block start = f->current, test = ir_block_new(f, start), quiet = ir_block_new(f, test);
@@ -51,7 +50,7 @@ static void submit(struct lower *l, ir_value row, ir_value record, ir_value stam
     lower_store_slot(l, flags, ir_constant(f, BPF_RB_NO_WAKEUP));
     ir_jump(f, join);
     ir_enter(f, wake);
-    ir_store(f, 8, row, row_offset_last_wake(), stamp);
+    ir_store(f, 8, row, wake_offset, stamp);
     ir_store(f, 8, row, bytes_offset, ir_constant(f, 0));
     lower_store_slot(l, flags, ir_constant(f, BPF_RB_FORCE_WAKEUP));
     ir_jump(f, join);
