@@ -21,7 +21,11 @@ def program_ids(pid):
     """Ids of the BPF programs a process holds open."""
     found = set()
     for info in Path(f"/proc/{pid}/fdinfo").iterdir():
-        match = re.search(r"^prog_id:\s+(\d+)$", info.read_text(), re.M)
+        try:
+            text = info.read_text()
+        except FileNotFoundError:  # closed while we were looking: a starting session opens and closes
+            continue
+        match = re.search(r"^prog_id:\s+(\d+)$", text, re.M)
         if match:
             found.add(int(match.group(1)))
     return found
