@@ -148,12 +148,29 @@ struct lang_definition {
     const struct type *type; /* once it was asked for */
 };
 
+/* `let @m = lruhash(100);` among the probes: how the map is to be kept. What the kinds mean is the planner's business.
+ */
+enum lang_map_kind {
+    LANG_MAP_HASH,
+    LANG_MAP_LRUHASH,
+    LANG_MAP_PERCPUHASH,
+    LANG_MAP_PERCPULRUHASH,
+    LANG_MAP_KIND_COUNT
+};
+struct lang_map_declaration {
+    const char *name; /* with the @ */
+    enum lang_map_kind kind;
+    uint32_t entries;
+    struct loc name_loc, kind_loc, entries_loc;
+};
+
 struct lang_program {
     struct arena *arena;
     const struct source *source;
     struct node *tree; /* NODE_PROGRAM */
     VEC(struct lang_config_item) config;
     VEC(struct lang_definition *) definitions;
+    VEC(struct lang_map_declaration) map_declarations; /* each name once */
     VEC(struct lang_map *) maps;
     struct lang_plan *plan;
 };
@@ -166,6 +183,10 @@ struct lang_program {
 enum { LANG_SOURCE_LIMIT = 1 << 20 };
 struct lang_program *lang_parse(struct arena *arena, const struct source *source, const struct lang_env *env,
                                 struct diag_list *diags);
+
+/* How the program declares the map of that name; NULL when it does not. */
+const struct lang_map_declaration *lang_find_map_declaration(const struct lang_program *program, const char *name);
+extern const char *const lang_map_kind_names[LANG_MAP_KIND_COUNT];
 
 /* The type that the program defines under this name, laid out as C does; NULL when there is none or when a member's
  * type is not known. `resolve` gives the types of members, and calls back here for those defined in the program. */

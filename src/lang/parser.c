@@ -13,7 +13,6 @@ static const struct {
      TOKEN_IDENTIFIER, true},
     {"fn", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, true},
-    {"let", "declarations of maps", "a map is made by its first assignment", TOKEN_MAP, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, false},
     {"offsetof", "offsetof", NULL, TOKEN_OPEN_PAREN, false},
@@ -397,6 +396,8 @@ static void top_level(struct parser *parser, struct node_list *probes) {
             parser_error(parser, "config-order", parser->token.loc,
                          has_config ? "there is a config block already"
                                     : "the config block must come before the probes");
+    } else if (parser_at_word(parser, "let")) {
+        parser_map_declaration(parser);
     } else {
         node_list_add(probes, parser_probe(parser));
     }

@@ -3,8 +3,8 @@
  *   parser.c             state, errors, recovery, top level      preamble.c           what comes before the probes
  *   parser_probe.c       attach points, predicates               parser_statement.c   blocks and statements
  *   parser_expression.c  operators                               parser_primary.c     operands and what follows them
- *   parser_type.c        types as written                        c_definition.c       struct, union, enum of the
- * program
+ *   parser_type.c        types as written                        c_definition.c       the program's own types
+ *   parser_declaration.c `let @map = kind(N);`
  *
  * Errors. The first mistake of a statement is reported and then the current token is TOKEN_ERROR and stays so
  * (`panicking`): nothing matches any more, so every loop ends and every function returns at once without looking at
@@ -112,6 +112,7 @@ struct node *parser_leaf(struct parser *parser, enum node_kind kind, const struc
 
 void parser_preamble(struct parser *parser);
 void parser_config(struct parser *parser);
+void parser_map_declaration(struct parser *parser);
 struct node *parser_probe(struct parser *parser);
 /* Does the text look like the head of a probe (`begin {`, `kprobe:x`)? Then a brace before it is missing. */
 bool parser_at_probe(const struct parser *parser);
