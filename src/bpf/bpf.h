@@ -112,6 +112,11 @@ struct bpf_machine_map;
 struct bpf_machine_map *bpf_machine_map_new(struct bpf_machine *machine, uint32_t map, uint32_t type, uint32_t key_size,
                                             uint32_t value_size, uint32_t max_entries);
 void *bpf_machine_map_lookup(struct bpf_machine_map *map, const void *key);
+/* As the system calls: 0 or a negative errno. */
+int bpf_machine_map_update(struct bpf_machine_map *map, const void *key, const void *value, uint64_t flags);
+int bpf_machine_map_delete(struct bpf_machine_map *map, const void *key);
+/* Entries in the order of their making: *place begins with 0. False: no more. key is NULL in arrays. */
+bool bpf_machine_map_next(const struct bpf_machine_map *map, uint32_t *place, const void **key, void **value);
 /* The next record of a ring buffer that was submitted, in order of reservation; NULL when there is none. */
 const void *bpf_machine_ring_next(struct bpf_machine_map *map, uint32_t *size);
 

@@ -121,6 +121,34 @@ static int64_t update_entry(struct bpf_machine_map *map, const void *key, const 
     return 0;
 }
 
+static int64_t delete_entry(struct bpf_machine_map *map, const void *key) {
+    if (is_array(map->type))
+        return -EINVAL;
+    struct map_entry *entry = find_entry(map, key);
+    if (!entry)
+        return -ENOENT;
+    entry->used = false;
+    return 0;
+}
+
+int bpf_machine_map_update(struct bpf_machine_map *map, const void *key, const void *value, uint64_t flags) {
+    return (int)update_entry(map, key, value, flags);
+}
+
+int bpf_machine_map_delete(struct bpf_machine_map *map, const void *key) { return (int)delete_entry(map, key); }
+
+bool bpf_machine_map_next(const struct bpf_machine_map *map, uint32_t *place, const void **key, void **value) {
+    while (*place < map->entries.count) {
+        const struct map_entry *entry = &map->entries.data[(*place)++];
+        if (!entry->used)
+            continue;
+        *key = entry->key;
+        *value = entry->value;
+        return true;
+    }
+    return false;
+}
+
 /* The map behind a handle, if the program passed a true one. */
 static struct bpf_machine_map *map_of(struct bpf_machine *machine, uint64_t handle) {
     for (uint32_t i = 0; i < machine->standard_maps.count; i++)
@@ -159,15 +187,7 @@ static uint64_t map_update_elem(struct bpf_machine *machine, const uint64_t a[5]
 static uint64_t map_delete_elem(struct bpf_machine *machine, const uint64_t a[5]) {
     struct bpf_machine_map *map = map_of(machine, a[0]);
     void *key = map ? memory(machine, a[1], map->key_size, false) : NULL;
-    if (!key)
-        return 0;
-    if (is_array(map->type))
-        return (uint64_t)-EINVAL;
-    struct map_entry *entry = find_entry(map, key);
-    if (!entry)
-        return (uint64_t)-ENOENT;
-    entry->used = false;
-    return 0;
+    return key ? (uint64_t)delete_entry(map, key) : 0;
 }
 
 static uint64_t for_each_map_elem(struct bpf_machine *machine, const uint64_t a[5]) {
