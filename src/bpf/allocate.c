@@ -47,10 +47,9 @@ static void note_hints(struct allocator *a, struct bpf_machine_instruction *i) {
         if (i->kind == BPF_M_CALL && i->d != BPF_NO_REGISTER && a->hint[i->d - BPF_VIRTUAL] < 0)
             a->hint[i->d - BPF_VIRTUAL] = 0;
     } else if (i->kind == BPF_M_ENTRY) {
-        if (i->d != BPF_NO_REGISTER)
-            a->hint[i->d - BPF_VIRTUAL] = 1;
-        if (i->b != BPF_NO_REGISTER)
-            a->hint[i->b - BPF_VIRTUAL] = 2;
+        for (unsigned k = 0; k < BPF_ENTRY_MOST; k++)
+            if (i->entry[k] != BPF_NO_REGISTER)
+                a->hint[i->entry[k] - BPF_VIRTUAL] = (int8_t)(k + 1);
     } else if (i->d != BPF_NO_REGISTER && i->a != BPF_NO_REGISTER && i->a >= BPF_VIRTUAL && i->kind <= BPF_M_MOVE) {
         a->hint_from[i->d - BPF_VIRTUAL] = i->a - BPF_VIRTUAL;
         if (a->hint[i->a - BPF_VIRTUAL] < 0)
@@ -66,6 +65,8 @@ static void collect_facts(struct allocator *a) {
                 vec_push(a->arena, &a->calls, position);
             if (a->f->blocks[block].data[k].kind == BPF_M_CMPXCHG)
                 vec_push(a->arena, &a->clobber_0, position);
+            if (a->f->blocks[block].data[k].kind == BPF_M_ENTRY) /* its moves may turn in a circle, through r0 */
+                vec_push(a->arena, &a->clobber_0, position + 1);
         }
     for (uint32_t block = a->f->block_count; block-- > 0;) /* backwards: hints flow from users to makers */
         for (uint32_t k = a->f->blocks[block].count; k-- > 0;)
@@ -272,8 +273,8 @@ static void rewrite_uses(struct rewriter *w, struct bpf_machine_instruction *i, 
 }
 
 static void rewrite_instruction(struct rewriter *w, struct bpf_machine_instruction i, uint32_t count) {
-    uint32_t *fields[2], slots[2], values[2];
-    bool linked[2];
+    uint32_t *fields[BPF_ENTRY_MOST], slots[BPF_ENTRY_MOST], values[BPF_ENTRY_MOST];
+    bool linked[BPF_ENTRY_MOST];
     unsigned stores = 0, n = bpf_definitions(&i, fields);
     if (i.kind == BPF_M_CONST && is_spilled(w, i.d, count) && w->a->f->virtuals.data[i.d - BPF_VIRTUAL].remade)
         return;
@@ -363,7 +364,7 @@ static void assign_fields(struct allocator *a) {
         for (uint32_t k = 0; k < a->f->blocks[block].count; k++) {
             struct bpf_machine_instruction *i = &a->f->blocks[block].data[k];
             struct bpf_use uses[8];
-            uint32_t *fields[2];
+            uint32_t *fields[BPF_ENTRY_MOST];
             unsigned reads = bpf_uses(i, uses), writes = bpf_definitions(i, fields);
             for (unsigned n = 0; n < reads; n++)
                 *uses[n].field = a->assigned[*uses[n].field - BPF_VIRTUAL];

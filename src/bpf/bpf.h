@@ -36,6 +36,7 @@ struct bpf_line {
 
 struct bpf_subprogram {
     uint32_t instruction; /* where it starts */
+    enum ir_function_kind kind;
     const char *name;
 };
 

@@ -29,7 +29,7 @@ enum bpf_machine_kind {
     BPF_M_CMPXCHG, /* the same; operands[0] is compared; goes through r0 */
     BPF_M_SET,     /* d = a cc (b or immediate) ? 1 : 0; code: BPF_JEQ.. */
     BPF_M_CALL,    /* d = helper `immediate` (operands) */
-    BPF_M_ENTRY,   /* d = r1, b = r2; either may be missing */
+    BPF_M_ENTRY,   /* entry[k] = r1 + k; any may be missing */
     BPF_M_RETURN,  /* operands[0] */
     BPF_M_JUMP,    /* targets[0] */
     BPF_M_BRANCH,  /* a cc (b or immediate) ? targets[0] : targets[1] */
@@ -54,6 +54,7 @@ struct bpf_operand {
 };
 
 #define BPF_NO_REGISTER UINT32_MAX
+#define BPF_ENTRY_MOST 4u /* arguments of a function */
 
 struct bpf_machine_instruction {
     uint8_t kind; /* enum bpf_machine_kind */
@@ -65,6 +66,7 @@ struct bpf_machine_instruction {
     int64_t immediate;
     uint32_t targets[2]; /* positions of blocks in the layout */
     struct bpf_operand operands[5];
+    uint32_t entry[BPF_ENTRY_MOST]; /* BPF_M_ENTRY: registers, or BPF_NO_REGISTER */
     struct loc loc;
 };
 
@@ -115,6 +117,6 @@ struct bpf_use {
     bool late;
 };
 unsigned bpf_uses(struct bpf_machine_instruction *i, struct bpf_use uses[8]);
-unsigned bpf_definitions(struct bpf_machine_instruction *i, uint32_t *fields[2]);
+unsigned bpf_definitions(struct bpf_machine_instruction *i, uint32_t *fields[BPF_ENTRY_MOST]);
 
 #endif

@@ -6,7 +6,16 @@
 #include <linux/btf.h>
 
 /* Ids of the types every blob starts with; functions follow. The first two are promised in bpf.h. */
-enum { TYPE_INT = 1, TYPE_UNSIGNED_LONG, TYPE_LONG, TYPE_POINTER, TYPE_MAIN, TYPE_CALLBACK, TYPE_FUNCTIONS };
+enum {
+    TYPE_INT = 1,
+    TYPE_UNSIGNED_LONG,
+    TYPE_LONG,
+    TYPE_POINTER,
+    TYPE_MAIN,
+    TYPE_CALLBACK,
+    TYPE_ELEMENT_CALLBACK,
+    TYPE_FUNCTIONS
+};
 
 #define NAME_LIMIT 63u /* the kernel's symbol names end there on all versions */
 #define COLUMN_LIMIT 1023u
@@ -54,6 +63,11 @@ static void add_function_types(struct writer *w) {
     add_parameter(w, "context", TYPE_POINTER);
     add_type(w, "", BTF_KIND_FUNC_PROTO, 2, TYPE_LONG);
     add_parameter(w, "index", TYPE_UNSIGNED_LONG);
+    add_parameter(w, "frame", TYPE_POINTER);
+    add_type(w, "", BTF_KIND_FUNC_PROTO, 4, TYPE_LONG);
+    add_parameter(w, "map", TYPE_POINTER);
+    add_parameter(w, "key", TYPE_POINTER);
+    add_parameter(w, "value", TYPE_POINTER);
     add_parameter(w, "frame", TYPE_POINTER);
 }
 
@@ -144,8 +158,10 @@ void bpf_make_btf(struct arena *arena, const struct bpf_program *program, const 
     add_function_types(&w);
     out->function_count = program->subprograms.count;
     out->functions = arena_new_array(arena, struct bpf_func_info, out->function_count);
+    static const uint32_t prototypes[] = {
+        [IR_MAIN] = TYPE_MAIN, [IR_CALLBACK] = TYPE_CALLBACK, [IR_ELEMENT_CALLBACK] = TYPE_ELEMENT_CALLBACK};
     for (uint32_t i = 0; i < out->function_count; i++) {
-        add_function(&w, program->subprograms.data[i].name, i == 0 ? TYPE_MAIN : TYPE_CALLBACK);
+        add_function(&w, program->subprograms.data[i].name, prototypes[program->subprograms.data[i].kind]);
         out->functions[i] = (struct bpf_func_info){program->subprograms.data[i].instruction, TYPE_FUNCTIONS + i};
     }
     if (source)

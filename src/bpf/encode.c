@@ -197,12 +197,11 @@ static void encode_branch(struct encoder *e, const struct bpf_machine_instructio
 }
 
 static void encode_entry(struct encoder *e, const struct bpf_machine_instruction *i) {
-    struct move moves[2];
+    struct move moves[BPF_ENTRY_MOST];
     unsigned count = 0;
-    if (i->d != BPF_NO_REGISTER)
-        moves[count++] = (struct move){i->d, BPF_REG_1};
-    if (i->b != BPF_NO_REGISTER)
-        moves[count++] = (struct move){i->b, BPF_REG_2};
+    for (unsigned k = 0; k < BPF_ENTRY_MOST; k++)
+        if (i->entry[k] != BPF_NO_REGISTER)
+            moves[count++] = (struct move){i->entry[k], BPF_REG_1 + k};
     put_parallel(e, moves, count);
 }
 
@@ -317,7 +316,7 @@ bool bpf_encode(struct bpf_function *f, struct arena *arena, struct bpf_program 
     struct encoder e = {.f = f, .arena = arena, .out = out};
     e.starts = arena_new_array(f->arena, uint32_t, f->block_count);
     vec_push(arena, &out->subprograms,
-             ((struct bpf_subprogram){out->instructions.count, arena_strdup(arena, f->ir->name)}));
+             ((struct bpf_subprogram){out->instructions.count, f->ir->kind, arena_strdup(arena, f->ir->name)}));
     for (uint32_t block = 0; block < f->block_count; block++) {
         e.starts[block] = out->instructions.count;
         for (uint32_t k = 0; k < f->blocks[block].count; k++)

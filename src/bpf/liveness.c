@@ -16,22 +16,21 @@ unsigned bpf_uses(struct bpf_machine_instruction *i, struct bpf_use uses[8]) {
     /* A result may take over the register of an operand unless encode still reads that after writing the result. */
     bool late_a = i->kind == BPF_M_FETCH;
     bool late_b = i->kind == BPF_M_ALU && !(is_commutative(i->code) && i->offset == 0);
-    if (i->kind != BPF_M_ENTRY) {
-        add_use(uses, &count, &i->a, late_a);
-        add_use(uses, &count, &i->b, late_b);
-    }
+    add_use(uses, &count, &i->a, late_a);
+    add_use(uses, &count, &i->b, late_b);
     for (unsigned k = 0; k < i->operand_count; k++)
         if (i->operands[k].kind == BPF_O_REGISTER)
             add_use(uses, &count, &i->operands[k].register_, false);
     return count;
 }
 
-unsigned bpf_definitions(struct bpf_machine_instruction *i, uint32_t *fields[2]) {
+unsigned bpf_definitions(struct bpf_machine_instruction *i, uint32_t *fields[BPF_ENTRY_MOST]) {
     unsigned count = 0;
+    for (unsigned k = 0; i->kind == BPF_M_ENTRY && k < BPF_ENTRY_MOST; k++)
+        if (i->entry[k] != BPF_NO_REGISTER)
+            fields[count++] = &i->entry[k];
     if (i->d != BPF_NO_REGISTER)
         fields[count++] = &i->d;
-    if (i->kind == BPF_M_ENTRY && i->b != BPF_NO_REGISTER)
-        fields[count++] = &i->b;
     return count;
 }
 
@@ -58,12 +57,12 @@ static unsigned read_items(struct bpf_machine_instruction *i, enum bpf_items ite
     return count;
 }
 
-static unsigned written_items(struct bpf_machine_instruction *i, enum bpf_items items, uint32_t out[2]) {
+static unsigned written_items(struct bpf_machine_instruction *i, enum bpf_items items, uint32_t out[8]) {
     if (items == BPF_ITEMS_SLOTS) {
         out[0] = (uint32_t)i->immediate;
         return i->kind == BPF_M_SPILL;
     }
-    uint32_t *fields[2];
+    uint32_t *fields[BPF_ENTRY_MOST];
     unsigned count = bpf_definitions(i, fields);
     for (unsigned k = 0; k < count; k++)
         out[k] = *fields[k] - BPF_VIRTUAL;

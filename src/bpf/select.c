@@ -12,7 +12,7 @@ struct selector {
     bool cpu_v4;
     bool *needed;                   /* by IR value: some instruction reads its register */
     uint32_t *layout;               /* block -> position */
-    uint32_t context, index, frame; /* virtual registers of what the function is called with, once asked for */
+    uint32_t entry[BPF_ENTRY_MOST]; /* virtual registers of what the function is called with, once asked for */
     bpf_code group;                 /* instructions for the current IR instruction, in order */
     bpf_code *block;                /* code of the current block, last instruction first */
     struct loc loc;
@@ -54,7 +54,11 @@ static void emit_alu(struct selector *s, uint8_t code, uint32_t d, uint32_t a, u
 
 /* ---- operands ------------------------------------------------------------------------------------------------ */
 
-static uint32_t entry_register(struct selector *s, uint32_t *field, ir_value value, bool pointer) {
+/* Which argument the frame is. */
+static unsigned frame_argument(const struct selector *s) { return s->ir->kind == IR_CALLBACK ? 1 : 3; }
+
+static uint32_t entry_register(struct selector *s, unsigned argument, ir_value value, bool pointer) {
+    uint32_t *field = &s->entry[argument];
     if (*field == BPF_NO_REGISTER)
         *field = value == IR_NONE ? new_virtual(s, false) : BPF_VIRTUAL + value;
     s->f->virtuals.data[*field - BPF_VIRTUAL].pointer = pointer;
@@ -78,7 +82,7 @@ static bool frame_address(struct selector *s, ir_value value, uint32_t *base, in
         *base = BPF_FRAME_POINTER;
         number -= s->f->slot_area;
     } else {
-        *base = entry_register(s, &s->frame, IR_NONE, true);
+        *base = entry_register(s, frame_argument(s), IR_NONE, true);
     }
     *offset = number;
     return true;
@@ -117,9 +121,11 @@ static uint32_t need(struct selector *s, ir_value value) {
         return d;
     }
     if (v->op == IR_CONTEXT)
-        return entry_register(s, &s->context, value, true);
+        return entry_register(s, 0, value, true);
     if (v->op == IR_CALLBACK_INDEX)
-        return entry_register(s, &s->index, value, false);
+        return entry_register(s, 0, value, false);
+    if (v->op == IR_ELEMENT)
+        return entry_register(s, (unsigned)v->immediate, value, true);
     if (leaf_operand(s, value, &operand) && v->op != IR_MAP_VALUE)
         return materialise(s, operand);
     s->needed[value] = true;
@@ -456,6 +462,7 @@ static bool maybe_pointer(const struct ir_function *ir, ir_value value, const bo
     case IR_CALL:
         return ir_helpers[v->helper].result == IR_RESULT_TASK || ir_helpers[v->helper].result == IR_RESULT_OR_NULL;
     case IR_CONTEXT:
+    case IR_ELEMENT:
     case IR_FRAME:
     case IR_SLOT:
     case IR_MAP:
@@ -478,12 +485,15 @@ static void reverse(bpf_code *code) {
 }
 
 static void make_entry(struct selector *s) {
-    if (s->context == BPF_NO_REGISTER && s->index == BPF_NO_REGISTER && s->frame == BPF_NO_REGISTER)
-        return;
-    struct bpf_machine_instruction entry = {.kind = BPF_M_ENTRY, .a = BPF_NO_REGISTER};
-    entry.d = s->ir->kind == IR_MAIN ? s->context : s->index;
-    entry.b = s->frame;
-    vec_push(s->f->arena, &s->f->blocks[0], entry); /* still in reverse */
+    struct bpf_machine_instruction entry = {.kind = BPF_M_ENTRY};
+    bool any = false;
+    entry.d = entry.a = entry.b = BPF_NO_REGISTER;
+    for (unsigned k = 0; k < BPF_ENTRY_MOST; k++) {
+        entry.entry[k] = s->entry[k];
+        any |= s->entry[k] != BPF_NO_REGISTER;
+    }
+    if (any)
+        vec_push(s->f->arena, &s->f->blocks[0], entry); /* still in reverse */
 }
 
 static void make_virtuals(struct bpf_function *f, struct arena *arena) {
@@ -499,7 +509,8 @@ static void make_virtuals(struct bpf_function *f, struct arena *arena) {
 void bpf_select(struct bpf_function *f, const uint32_t *slot_offsets, bool cpu_v4) {
     struct selector s = {.f = f, .ir = f->ir, .slot_offsets = slot_offsets, .cpu_v4 = cpu_v4};
     ir_block *order = ir_reverse_post_order(f->ir, f->arena, &f->block_count);
-    s.context = s.index = s.frame = BPF_NO_REGISTER;
+    for (unsigned k = 0; k < BPF_ENTRY_MOST; k++)
+        s.entry[k] = BPF_NO_REGISTER;
     s.needed = arena_new_array(f->arena, bool, f->ir->values.count);
     s.layout = arena_new_array(f->arena, uint32_t, f->ir->blocks.count);
     f->blocks = arena_new_array(f->arena, bpf_code, f->block_count);

@@ -136,6 +136,12 @@ ir_value ir_callback_index(struct ir_function *f) {
     return append_leaf(f, IR_CALLBACK_INDEX, 0);
 }
 
+ir_value ir_element(struct ir_function *f, enum ir_element_part part) {
+    if (f->kind != IR_ELEMENT_CALLBACK)
+        BUG("ir: %s is not called for an element", f->name);
+    return append_leaf(f, IR_ELEMENT, part);
+}
+
 ir_value ir_frame(struct ir_function *f) { return append_leaf(f, IR_FRAME, 0); }
 ir_value ir_slot_address(struct ir_function *f, ir_slot slot) { return append_leaf(f, IR_SLOT, slot); }
 ir_value ir_map(struct ir_function *f, uint32_t map) { return append_leaf(f, IR_MAP, map); }
@@ -145,7 +151,7 @@ ir_value ir_map_value(struct ir_function *f, uint32_t map, uint32_t offset) {
 }
 
 ir_value ir_function_address(struct ir_function *f, const struct ir_function *callback) {
-    if (callback->kind != IR_CALLBACK)
+    if (callback->kind == IR_MAIN)
         BUG("ir: only callbacks have an address");
     return append_leaf(f, IR_FUNCTION, callback->index);
 }

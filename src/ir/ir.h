@@ -14,11 +14,11 @@
  *   - results of OR_NULL helpers are compared with 0 (ir_is_null) before use
  *   - a pointer to a map value may be moved by a bounded value (AND with a constant first)
  *
- * Functions. A module has one main function and any number of callbacks `long f(u64 index, void *frame)`. All slots
- * belong to the main function; a callback reaches them through its second argument, which is the address of the
- * slot area of main (IR_FRAME there); the same IR_SLOT instruction works in both. Whoever calls bpf_loop passes
- * ir_frame() as the callback's argument. The context is known in main only: a callback that needs it loads it from a
- * slot into which main stored it (8 bytes).
+ * Functions. A module has one main function and any number of callbacks: of bpf_loop, `long f(u64 index, void *frame)`,
+ * and of bpf_for_each_map_elem, `long f(map, key, value, void *frame)`. All slots belong to the main function; a
+ * callback reaches them through its last argument, which is the address of the slot area of main (IR_FRAME there); the
+ * same IR_SLOT instruction works in both. Whoever calls such a helper passes ir_frame() as the callback's argument. The
+ * context is known in main only: a callback that needs it loads it from a slot into which main stored it (8 bytes).
  *
  * Folding and sharing happen while building: constants fold, equal pure values and CONST helper calls of dominating
  * blocks are reused. So most redundancy never exists.
@@ -95,7 +95,9 @@ struct ir_basic_block {
     VEC(ir_value) instructions; /* in order; the last one is control once the block is finished */
 };
 
-enum ir_function_kind { IR_MAIN, IR_CALLBACK };
+enum ir_function_kind { IR_MAIN, IR_CALLBACK, IR_ELEMENT_CALLBACK };
+/* What a callback of bpf_for_each_map_elem is given. */
+enum ir_element_part { IR_ELEMENT_MAP, IR_ELEMENT_KEY, IR_ELEMENT_VALUE };
 
 struct ir_function {
     struct ir_module *module;
@@ -142,8 +144,9 @@ ir_value ir_unary(struct ir_function *f, enum ir_op op, ir_value a);            
 ir_value ir_extend(struct ir_function *f, ir_value a, unsigned width, bool is_signed);
 ir_value ir_byte_swap(struct ir_function *f, ir_value a, unsigned width);
 ir_value ir_context(struct ir_function *f);
-ir_value ir_callback_index(struct ir_function *f); /* callbacks: first argument */
-ir_value ir_frame(struct ir_function *f);          /* slot area of main, for callbacks */
+ir_value ir_callback_index(struct ir_function *f);                     /* callbacks: first argument */
+ir_value ir_element(struct ir_function *f, enum ir_element_part part); /* element callbacks: never NULL */
+ir_value ir_frame(struct ir_function *f);                              /* slot area of main, for callbacks */
 ir_value ir_slot_address(struct ir_function *f, ir_slot slot);
 ir_value ir_map(struct ir_function *f, uint32_t map);                        /* map for a helper argument */
 ir_value ir_map_value(struct ir_function *f, uint32_t map, uint32_t offset); /* address inside an array map's value */

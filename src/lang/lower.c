@@ -132,7 +132,7 @@ struct place lower_variable_memory(struct lower *l, struct lang_variable *variab
 ir_value lower_scratch(struct lower *l) {
     if (l->measuring)
         return ir_constant(l->f, 0);
-    if (l->f->kind == IR_CALLBACK)
+    if (l->f->kind != IR_MAIN)
         return lower_load_slot(l, l->scratch_slot);
     assert(l->scratch_base != IR_NONE);
     return l->scratch_base;

@@ -187,16 +187,9 @@ static void merge_cpu(struct lower *l, const struct type *type, ir_value element
     ir_enter(f, join);
 }
 
-/* For each CPU: e = lookup_percpu(map, key, cpu); if (e) merge. */
 /* The element of one CPU; NULL when there is none, `next` then. */
-static ir_value element_of(struct lower *l, const struct lang_map *map, ir_value handle, ir_value key, uint32_t cpu,
-                           ir_block next) {
+static ir_value element_of(struct lower *l, ir_value handle, ir_value key, uint32_t cpu, ir_block next) {
     struct ir_function *f = l->f;
-    if (l->plan->maps.data[map->map].generations) {
-        ir_block tested = ir_block_new(f, f->current);
-        ir_branch(f, handle, tested, next);
-        ir_enter(f, tested);
-    }
     ir_value element = ir_calln(f, IR_HELPER_map_lookup_percpu_elem, handle, key, ir_constant(f, cpu));
     ir_block found = ir_block_new(f, f->current);
     ir_branch(f, element, found, next);
@@ -204,27 +197,40 @@ static ir_value element_of(struct lower *l, const struct lang_map *map, ir_value
     return element;
 }
 
-ir_value lower_aggregate_sum(struct lower *l, const struct node *node) {
-    const struct lang_map *map = node->map;
-    assert(node->kind == NODE_MAP);
+/* For each CPU: e = lookup_percpu(handle, key, cpu); if (e) merge. Without a key the map has rows; without a handle
+ * it is found first. */
+static ir_value sum_over_cpus(struct lower *l, const struct lang_map *map, ir_value handle, ir_value key) {
     const struct type *type = map->value;
-    bool rows = map->storage == LANG_STORE_ROWS;
     ir_slot first = lower_temp_slot(l, 8), second = lower_temp_slot(l, 8);
-    ir_value key = rows ? IR_NONE : lower_key(l, map, node->child);
     lower_store_slot(l, first, ir_constant(l->f, 0));
     lower_store_slot(l, second, ir_constant(l->f, 0));
-    ir_value handle = rows ? IR_NONE : lower_map_handle(l, map);
+    ir_block done = ir_block_new(l->f, l->f->current);
+    if (key != IR_NONE && handle == IR_NONE)
+        handle = lower_tested_handle(l, map, done);
     for (uint32_t cpu = 0; cpu < l->env->cpu_count; cpu++) {
         ir_block next = ir_block_new(l->f, l->f->current);
         ir_value element =
-            rows ? lower_global(l, map->offset + cpu * map->stride) : element_of(l, map, handle, key, cpu, next);
+            key == IR_NONE ? lower_global(l, map->offset + cpu * map->stride) : element_of(l, handle, key, cpu, next);
         merge_cpu(l, type, element, first, second);
         ir_jump(l->f, next);
         ir_enter(l->f, next);
     }
+    ir_jump(l->f, done);
+    ir_enter(l->f, done);
     ir_value sum = lower_load_slot(l, first);
     if (type->kind != TYPE_AVG && type->kind != TYPE_STATS)
         return sum;
-    ir_value total = lower_load_slot(l, second);
-    return lower_arithmetic(l, OP_DIV, total, sum, node->loc, type->is_signed);
+    /* Nothing counted: the machine's 0 for a division by 0 is the answer. */
+    return ir_binary(l->f, type->is_signed ? IR_SDIV : IR_UDIV, lower_load_slot(l, second), sum);
+}
+
+ir_value lower_aggregate_sum(struct lower *l, const struct node *node) {
+    const struct lang_map *map = node->map;
+    assert(node->kind == NODE_MAP);
+    bool rows = map->storage == LANG_STORE_ROWS;
+    return sum_over_cpus(l, map, IR_NONE, rows ? IR_NONE : lower_key(l, map, node->child));
+}
+
+ir_value lower_aggregate_element(struct lower *l, const struct lang_map *map) {
+    return sum_over_cpus(l, map, ir_element(l->f, IR_ELEMENT_MAP), ir_element(l->f, IR_ELEMENT_KEY));
 }

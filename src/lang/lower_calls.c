@@ -14,7 +14,7 @@ static ir_value lower_len(struct lower *l, const struct node *node) {
     }
     /* Counting a hash map: each element calls back once, the number of calls is the answer. */
     struct ir_function *outer = l->f;
-    struct ir_function *body = ir_function_new(l->module, IR_CALLBACK, "len");
+    struct ir_function *body = ir_function_new(l->module, IR_ELEMENT_CALLBACK, "len");
     ir_return(body, ir_constant(body, 0));
     const struct lang_map *map = argument->map;
     ir_slot result = lower_temp_slot(l, 8);

@@ -158,6 +158,8 @@ ir_value lower_read(struct lower *l, const struct node *node); /* lower_place + 
 void lower_store(struct lower *l, struct place place, const struct type *type, ir_value value);
 void lower_zero(struct lower *l, struct place place, uint32_t size);
 void lower_copy(struct lower *l, struct place to, struct place from, uint32_t size); /* both direct */
+/* A stored value, as map keys, map values and tuple fields have it. */
+void lower_copy_stored(struct lower *l, struct place to, struct place from, const struct type *type);
 /* Builds the value of `node` as a stored `type` at `to` (direct memory). `clean`: bytes behind strings become zero. */
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
 /* The value of `node` as bytes that plain loads can reach; at least `need` bytes of a string matter (0: all). */
@@ -170,6 +172,8 @@ ir_value lower_string_differs(struct lower *l, const struct node *a, const struc
 ir_value lower_key(struct lower *l, const struct lang_map *map, const struct node *keys);
 ir_value lower_map_handle(struct lower *l,
                           const struct lang_map *map); /* map pointer for helpers; may be NULL-tested */
+/* The same, good: goes to `done` when there is none. */
+ir_value lower_tested_handle(struct lower *l, const struct lang_map *map, ir_block done);
 ir_value lower_map_scalar(struct lower *l, const struct node *node);
 struct place lower_map_place(struct lower *l, const struct node *node); /* element, or zero bytes when missing */
 void lower_map_assign(struct lower *l, const struct node *target, const struct node *value);
@@ -184,6 +188,8 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
 /* lower_aggregates.c */
 void lower_aggregate(struct lower *l, const struct node *target, const struct node *call);
 ir_value lower_aggregate_sum(struct lower *l, const struct node *node);
+/* The number of the element that a loop over the map is at. */
+ir_value lower_aggregate_element(struct lower *l, const struct lang_map *map);
 
 /* lower_builtins.c, lower_calls.c */
 ir_value lower_builtin(struct lower *l, const struct node *node);

@@ -28,7 +28,7 @@ ir_value lower_map_handle(struct lower *l, const struct lang_map *map) {
 }
 
 /* Continues where the handle is good; goes to `done` otherwise. */
-static ir_value tested_handle(struct lower *l, const struct lang_map *map, ir_block done) {
+ir_value lower_tested_handle(struct lower *l, const struct lang_map *map, ir_block done) {
     ir_value handle = lower_map_handle(l, map);
     if (spec_of(l, map)->generations) {
         ir_block next = ir_block_new(l->f, l->f->current);
@@ -120,7 +120,7 @@ static ir_value find_element(struct lower *l, const struct lang_map *map, const 
         element = task_element(l, map, false);
     } else {
         ir_value key = shareable ? scalar_key(l, map, number) : lower_key(l, map, keys);
-        element = ir_calln(l->f, IR_HELPER_map_lookup_elem, tested_handle(l, map, missing), key);
+        element = ir_calln(l->f, IR_HELPER_map_lookup_elem, lower_tested_handle(l, map, missing), key);
     }
     if (shareable)
         remember(l, map, number, element);
@@ -163,7 +163,7 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
     forget(l, map);
     if (map->storage == LANG_STORE_TASK)
         return create_in_task(l, map, done);
-    ir_value handle = tested_handle(l, map, done);
+    ir_value handle = lower_tested_handle(l, map, done);
     ir_value first = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
     ir_block start = f->current, found = ir_block_new(f, start);
     if (map->storage == LANG_STORE_PERCPU_ARRAY) { /* an array entry is always there */
@@ -281,7 +281,7 @@ static void assign_large(struct lower *l, const struct lang_map *map, const stru
     ir_value key = lower_key(l, map, keys);
     forget(l, map);
     ir_block join = ir_block_new(f, f->current);
-    ir_value handle = tested_handle(l, map, join);
+    ir_value handle = lower_tested_handle(l, map, join);
     replace_element(l, map, handle, key, memory, join);
 }
 
@@ -295,7 +295,7 @@ static void assign_in_hash(struct lower *l, const struct lang_map *map, const st
     ir_value key = lower_key(l, map, keys);
     forget(l, map);
     ir_block join = ir_block_new(f, f->current);
-    ir_value handle = tested_handle(l, map, join);
+    ir_value handle = lower_tested_handle(l, map, join);
     if (!map->deleted) {
         ir_value element = ir_calln(f, IR_HELPER_map_lookup_elem, handle, key);
         ir_block found = ir_block_new(f, f->current), missing = ir_block_new(f, f->current);
@@ -425,7 +425,7 @@ ir_value lower_map_delete(struct lower *l, const struct lang_map *map, const str
         ir_store(f, 8, element, 8, ir_constant(f, 0));
     } else {
         ir_value key = lower_key(l, map, keys);
-        ir_value handle = tested_handle(l, map, join);
+        ir_value handle = lower_tested_handle(l, map, join);
         ir_value error = ir_calln(f, IR_HELPER_map_delete_elem, handle, key);
         forget(l, map);
         lower_store_slot(l, result, ir_binary(f, IR_EQ, error, ir_constant(f, 0)));

@@ -283,6 +283,13 @@ void lower_copy(struct lower *l, struct place to, struct place from, uint32_t si
         ir_store(f, 8, to.base, to.offset + at, ir_load(f, 8, from.base, from.offset + at));
 }
 
+void lower_copy_stored(struct lower *l, struct place to, struct place from, const struct type *type) {
+    if (type_is_scalar(type))
+        lower_store(l, to, type, lower_load(l, from, type));
+    else
+        lower_copy(l, to, from, type->size);
+}
+
 /* ---- strings ----------------------------------------------------------------------------------------------- */
 
 /* Literal text as 8-byte words; the rest of the string becomes zero when `clean`. */

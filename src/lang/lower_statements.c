@@ -178,13 +178,15 @@ static void clear_slots(struct lower *l, const struct loop *loop) {
     clear_variables(l, loop->node, loop);
 }
 
-/* bpf_loop(count, body, frame), then: if the body asked to leave the probe, leave. Gives the number of rounds. */
-static ir_value call_loop(struct lower *l, ir_value count, const struct ir_function *body, struct loop *loop) {
+/* bpf_loop(subject, body, frame) or bpf_for_each_map_elem(subject, body, frame), then: if the body asked to leave the
+ * probe, leave. Gives the number of rounds. */
+static ir_value call_loop(struct lower *l, ir_value subject, const struct ir_function *body, struct loop *loop) {
     struct ir_function *f = l->f;
+    enum ir_helper helper = body->kind == IR_CALLBACK ? IR_HELPER_loop : IR_HELPER_for_each_map_elem;
     clear_slots(l, loop);
     forget_assigned(l, loop->node, loop->node);
     forget_number(l, l->return_slot, 0);
-    ir_value rounds = ir_calln(f, IR_HELPER_loop, count, ir_function_address(f, body), ir_frame(f), ir_constant(f, 0));
+    ir_value rounds = ir_calln(f, helper, subject, ir_function_address(f, body), ir_frame(f), ir_constant(f, 0));
     if (loop->returns) {
         ir_block stop = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
         ir_branch(f, lower_load_slot(l, l->return_slot), stop, go_on);
@@ -205,10 +207,12 @@ static void count_cut_loop(struct lower *l, ir_value condition, struct loc loc) 
     ir_enter(f, go_on);
 }
 
-static struct ir_function *begin_body(struct lower *l, struct loop *loop, const struct node *node, const char *name) {
+static struct ir_function *begin_body(struct lower *l, struct loop *loop, const struct node *node,
+                                      enum ir_function_kind kind, const char *name) {
     *loop = (struct loop){.outer = l->loop, .node = node, .first_slot = l->module->slots.count};
     l->loop = loop;
-    l->f = ir_function_new(l->module, IR_CALLBACK, name);
+    l->f = ir_function_new(l->module, kind, name);
+    l->f->loc = node->loc;
     loop->next = ir_block_new(l->f, l->f->current);
     loop->end = ir_block_new(l->f, l->f->current);
     return l->f;
@@ -230,8 +234,7 @@ static void end_body(struct lower *l, struct loop *loop, struct ir_function *out
 static void lower_while(struct lower *l, const struct node *node) {
     struct ir_function *outer = l->f;
     struct loop loop;
-    struct ir_function *body = begin_body(l, &loop, node, "while");
-    body->loc = node->loc;
+    struct ir_function *body = begin_body(l, &loop, node, IR_CALLBACK, "while");
     ir_block yes = ir_block_new(body, body->current), no = ir_block_new(body, body->current);
     lower_condition(l, node->child, yes, no);
     ir_enter(body, no);
@@ -258,8 +261,7 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     ir_enter(outer, some);
 
     struct loop loop;
-    struct ir_function *body = begin_body(l, &loop, node, "for");
-    body->loc = node->loc;
+    struct ir_function *body = begin_body(l, &loop, node, IR_CALLBACK, "for");
     ir_value index = ir_callback_index(body);
     assign_scalar(l, variable->variable, ir_binary(body, IR_ADD, lower_load_slot(l, start_slot), index));
     lower_block(l, end->next);
@@ -269,6 +271,49 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     ir_value cut =
         ir_binary(outer, IR_AND, ir_binary(outer, IR_EQ, rounds, limit), ir_binary(outer, IR_UGT, count, limit));
     count_cut_loop(l, cut, node->loc);
+    ir_jump(outer, done);
+    ir_enter(outer, done);
+}
+
+/* Which parts of $kv the block reads: bit 0 the key, bit 1 the value. */
+static unsigned parts_read(const struct node *node, const struct lang_variable *variable) {
+    if (node->kind == NODE_TUPLE_FIELD && node->child->variable == variable)
+        return 1u << node->number;
+    unsigned parts = node->kind == NODE_VARIABLE && node->variable == variable ? 3 : 0;
+    for (const struct node *child = node->child; child; child = child->next)
+        parts |= parts_read(child, variable);
+    return parts;
+}
+
+/* $kv = (key, value), what is read of it: a copy, because the element may change or go while the block runs. */
+static void take_element(struct lower *l, const struct node *variable, const struct lang_map *map, unsigned parts) {
+    const struct type *pair = variable->variable->type;
+    struct place to = lower_variable_memory(l, variable->variable);
+    struct place key = place_direct(ir_element(l->f, IR_ELEMENT_KEY), 0);
+    if (parts & 1)
+        lower_copy_stored(l, place_add(l, to, pair->fields[0].offset), key, pair->fields[0].type);
+    if (!(parts & 2))
+        return;
+    to = place_add(l, to, pair->fields[1].offset);
+    if (type_is_aggregate(map->value))
+        lower_store(l, to, pair->fields[1].type, lower_aggregate_element(l, map));
+    else
+        lower_copy_stored(l, to, place_direct(ir_element(l->f, IR_ELEMENT_VALUE), 0), pair->fields[1].type);
+}
+
+/*     bpf_for_each_map_elem(map, { $kv = (*key, *value); ... }) */
+static void lower_for_map(struct lower *l, const struct node *node) {
+    struct ir_function *outer = l->f;
+    const struct node *variable = node->child, *map = variable->next, *block = map->next;
+    ir_block done = ir_block_new(outer, outer->current);
+    ir_value handle = lower_tested_handle(l, map->map, done);
+
+    struct loop loop;
+    const struct ir_function *body = begin_body(l, &loop, node, IR_ELEMENT_CALLBACK, "for");
+    take_element(l, variable, map->map, parts_read(block, variable->variable));
+    lower_block(l, block);
+    end_body(l, &loop, outer);
+    call_loop(l, handle, body, &loop);
     ir_jump(outer, done);
     ir_enter(outer, done);
 }
@@ -333,8 +378,7 @@ static void lower_statement(struct lower *l, const struct node *node) {
         lower_for_range(l, node);
         break;
     case NODE_FOR_MAP:
-        diag_error(l->diags, "for-map", node->loc, "a map cannot be walked in a program");
-        diag_hint(l->diags, "print(@map) shows all of it; `for $i : first..end` counts");
+        lower_for_map(l, node);
         break;
     case NODE_RETURN:
         lower_leave(l);

@@ -214,6 +214,44 @@ static void loop_ends_when_the_callback_says_so(void **state) {
     expect_result(x, 7);
 }
 
+/* All four arguments of an element callback arrive, whatever registers they go to. */
+static void elements_reach_the_callback(void **state) {
+    struct fixture *x = *state;
+    struct ir_function *f = x->f, *body = ir_function_new(f->module, IR_ELEMENT_CALLBACK, "body");
+    struct bpf_machine_map *map = bpf_machine_map_new(x->machine, 0, BPF_MAP_TYPE_HASH, 8, 8, 10);
+    ir_slot sum = ir_slot_new(f->module, 8, "sum"), pair[2];
+    for (int i = 0; i < 2; i++)
+        pair[i] = ir_slot_new(f->module, 8, "pair");
+    ir_store(f, 8, ir_slot_address(f, sum), 0, number(f, 0));
+    for (int64_t i = 1; i <= 3; i++) {
+        ir_store(f, 8, ir_slot_address(f, pair[0]), 0, number(f, i));
+        ir_store(f, 8, ir_slot_address(f, pair[1]), 0, number(f, 100 * i));
+        ir_calln(f, IR_HELPER_map_update_elem, ir_map(f, 0), ir_slot_address(f, pair[0]), ir_slot_address(f, pair[1]),
+                 number(f, 0));
+    }
+    ir_calln(f, IR_HELPER_for_each_map_elem, ir_map(f, 0), ir_function_address(f, body), ir_frame(f), number(f, 0));
+    ir_return(f, ir_load(f, 8, ir_slot_address(f, sum), 0));
+
+    ir_value key = ir_element(body, IR_ELEMENT_KEY), value = ir_element(body, IR_ELEMENT_VALUE);
+    ir_value more = ir_binary(body, IR_ADD, ir_load(body, 8, key, 0), ir_load(body, 8, value, 0));
+    ir_value old = ir_load(body, 8, ir_slot_address(body, sum), 0);
+    ir_store(body, 8, ir_slot_address(body, sum), 0, ir_binary(body, IR_ADD, old, more));
+    ir_calln(body, IR_HELPER_map_delete_elem, ir_element(body, IR_ELEMENT_MAP), key);
+    ir_return(body, ir_binary(body, IR_EQ, more, number(body, 202)));
+    ir_verify(f->module);
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct bpf_program program;
+        const char *error;
+        uint64_t result, first = 1, third = 3;
+        assert_true(bpf_compile(x->arena, f->module, &(struct bpf_options){.random_seed = seed}, &program, &error));
+        assert_true(bpf_machine_run(x->machine, &program, x->context, &result));
+        assert_int_equal(result, 101 + 202); /* the second one ends the loop */
+        assert_null(bpf_machine_map_lookup(map, &first));
+        assert_non_null(bpf_machine_map_lookup(map, &third));
+        assert_int_equal(program.subprograms.data[1].kind, IR_ELEMENT_CALLBACK);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -235,6 +273,7 @@ int main(void) {
         TEST(probe_read_of_foreign_memory_fails_and_zeroes),
         TEST(string_read_counts_the_nul),
         TEST(loop_ends_when_the_callback_says_so),
+        TEST(elements_reach_the_callback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

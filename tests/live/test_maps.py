@@ -1,0 +1,114 @@
+"""Maps: loops over them, their kinds, what fills them, what prints them. Exact output of small programs."""
+import json
+import re
+
+import pytest
+
+
+def lines(*values):
+    return "".join(f"{value}\n" for value in values)
+
+
+# ---- loops over maps ----------------------------------------------------------------------------------------------
+# A hash has no order: what is compared is sorted, or has one element.
+
+LOOPS = {
+    "integers": ("@m[16] = 32; @m[64] = 128; for ($kv : @m) { print($kv); }", ["(16, 32)", "(64, 128)"]),
+    "no-parentheses": ("@m[16] = 32; for $kv : @m { print($kv); }", ["(16, 32)"]),
+    "two-keys": ("@m[16, 17] = 32; for ($kv : @m) { print($kv); print($kv.0.1); }", ["((16, 17), 32)", "17"]),
+    "parts": ('@m[16, 17] = 32; for ($kv : @m) { printf("%d %d %d\\n", $kv.0.0, $kv.0.1, $kv.1); }', ["16 17 32"]),
+    "strings": ('@m["abc"] = "aa"; @m["defghijk"] = "dd"; for ($kv : @m) { print($kv); }', ["(abc, aa)", "(defghijk, dd)"]),
+    "long-strings": (f'@m["{"k" * 300}", "x"] = "{"v" * 200}"; for ($kv : @m) {{ print($kv.0.0); print($kv.1); }}',
+                     ["k" * 300, "v" * 200]),
+    "long-values-only": (f'@m["{"k" * 300}"] = "{"v" * 200}"; for ($kv : @m) {{ print($kv.1 == "v"); }}', ["false"]),
+    "nothing-read": ("@m[1] = 1; @m[2] = 1; $n = 0; for ($kv : @m) { $n++; } print($n);", ["2"]),
+    "empty": ("@m[1] = 1; delete(@m, 1); for ($kv : @m) { print($kv); }", []),
+    "tuple-values": ('@m[1] = (2, "abc", (3, 4)); for ($kv : @m) { print($kv.1.2.1); print($kv.1.1); }', ["4", "abc"]),
+    "bool-values": ("@m[1] = true; for ($kv : @m) { print($kv.1); }", ["true"]),
+    "negative": ("@m[-1] = -5; for ($kv : @m) { print($kv); print($kv.1 < 0); }", ["(-1, -5)", "true"]),
+    "pointers": ("@m[1] = curtask; for ($kv : @m) { print($kv.1 == curtask); }", ["true"]),
+    "stack-key": ("@m[kstack(raw, 3)] = count(); for ($kv : @m) { print($kv.1); print(len($kv.0)); }", ["1", "3"]),
+    "count": ("@m[1, 2] = count(); @m[1, 2] = count(); for ($kv : @m) { print($kv); }", ["((1, 2), 2)"]),
+    "sum": ("@m[1] = sum(-5); @m[1] = sum(-6); for ($kv : @m) { print($kv); }", ["(1, -11)"]),
+    "min": ("@m[1] = min(5); @m[1] = min(-6); for ($kv : @m) { print($kv); }", ["(1, -6)"]),
+    "max": ("@m[1] = max(-5); @m[1] = max(-6); for ($kv : @m) { print($kv); }", ["(1, -5)"]),
+    "avg": ("@m[1] = avg(5); @m[1] = avg(8); for ($kv : @m) { print($kv); }", ["(1, 6)"]),
+    "unsigned-max": ("@m[1] = max((uint64)18446744073709551615); for ($kv : @m) { print($kv); }",
+                     ["(1, 18446744073709551615)"]),
+    "new-map": ("@m[16] = 32; for ($kv : @m) { @n[$kv.1] = $kv.0; } for ($kv : @n) { print($kv); }", ["(32, 16)"]),
+    "nested": ("@m[1] = 0; @m[2] = 0; @n[5] = 7; @n[6] = 8; for ($a : @m) { for ($b : @n) { print($a.0 * 10 + $b.1); } }",
+               ["17", "18", "27", "28"]),
+    "nested-same": ("@m[1] = 1; @m[2] = 2; for ($a : @m) { for ($b : @m) { print($a.0 * 10 + $b.0); } }",
+                    ["11", "12", "21", "22"]),
+    "range-inside": ("@m[7] = 2; for ($kv : @m) { for $i : 0..$kv.1 { print($i + $kv.0); } }", ["7", "8"]),
+    "inside-range": ("@m[7] = 2; for $i : 0..2 { for ($kv : @m) { print($i + $kv.0); } }", ["7", "8"]),
+    "inside-while": ("@m[7] = 2; $i = 0; while ($i < 2) { for ($kv : @m) { print($i + $kv.0); } $i++; }", ["7", "8"]),
+    "inside-unroll": ("@m[7] = 2; unroll (2) { for ($kv : @m) { print($kv.0); } }", ["7", "7"]),
+    "by-reference": ("@m[0] = 0; @m[1] = 1; $v = 123; for ($kv : @m) { print($v); $v *= 2; } print($v);",
+                     ["123", "246", "492"]),
+    "string-by-reference": ('@m[0] = 0; $v = "abc"; for ($kv : @m) { print($v); $v = "def"; } print($v);', ["abc", "def"]),
+    "break": ('@m[1] = 1; @m[2] = 2; $n = 0; for ($kv : @m) { $n++; break; } print($n);', ["1"]),
+    "continue": ('@m["foo"] = 1; @m["bar"] = 2; for ($kv : @m) { if ($kv.0 == "bar") { continue; } print($kv.0); }', ["foo"]),
+    "return": ('@m["foo"] = 1; for ($kv : @m) { print($kv.0); return; } print("not reached");', ["foo"]),
+    "return-from-nested": ('@m[1] = 1; for ($a : @m) { for ($b : @m) { return; } print(2); } print(3);', []),
+    "delete-inside": ("@m[1] = 1; @m[2] = 2; for ($kv : @m) { if ($kv.0 == 1) { delete(@m, $kv.0); print($kv); } } "
+                      "for ($kv : @m) { print($kv); }", ["(1, 1)", "(2, 2)"]),
+    "change-inside": ("@m[1] = 1; for ($kv : @m) { @m[$kv.0] = 7; print($kv.1); print(@m[$kv.0]); }", ["1", "7"]),
+    "has-key-inside": ("@m[1] = 1; for ($kv : @m) { print(has_key(@m, $kv.0)); print(len(@m)); }", ["true", "1"]),
+    "ternary": ('@m[1] = 5; for ($kv : @m) { print($kv.1 > 3 ? "big" : "small"); }', ["big"]),
+}
+
+
+@pytest.fixture(scope="module")
+def loops(tmp_path_factory):
+    """All loops in one run: a block each, its maps named after it."""
+    import subprocess
+    from conftest import TARSIER
+    program = "config = { print_maps_on_exit = false }\n"
+    for number, (name, (text, _)) in enumerate(LOOPS.items()):
+        text = re.sub(r"@(\w+)", rf"@\g<1>_{number}", text)
+        program += f'begin {{ print("--- {name}"); }} begin {{ {text} }}\n'
+    path = tmp_path_factory.mktemp("loops") / "loops.bt"
+    path.write_text(program)
+    ran = subprocess.run([TARSIER, "-q", path], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and not ran.stderr, ran.stderr
+    parts = re.split(r"^--- (.*)\n", ran.stdout.rstrip("\n") + "\n", flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loop(loops, name):
+    assert sorted(loops[name].splitlines()) == sorted(LOOPS[name][1])
+
+
+def test_loop_over_a_map_that_is_cleared(trace):
+    answer = trace("begin { @n = 0; } interval:ms:5 { @n++; @c[@n % 3] = count(); } "
+                   "interval:ms:50 { $t = 0; for ($kv : @c) { $t += $kv.1; } @total += $t; clear(@c); } "
+                   "interval:ms:400 { exit(); }")
+    assert answer.code == 0 and not answer.stderr.replace("Attached 4 probes\n", ""), answer.stderr
+    assert 10 < answer.value("@total") <= answer.value("@n")
+
+
+def test_loop_sees_counts_of_all_cpus(trace, workload):
+    work = workload("calls", 3000)
+    answer = trace(f"tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @[comm] = count(); }} "
+                   'end { for ($kv : @) { printf("%s %d\\n", $kv.0, $kv.1); } clear(@); }', run=work)
+    assert "calls 3000" in answer.stdout
+
+
+def test_thread_values_are_kept_in_a_hash_for_a_loop(trace):
+    answer = trace("begin { @s[tid] = nsecs; for ($kv : @s) { print($kv.0 == tid); } } end { clear(@s); }")
+    assert answer.lines() == ["true"]
+
+
+@pytest.mark.parametrize("text, words", [
+    ("@m = 1; for ($kv : @m) { print($kv); }", "has no explicit keys"),
+    ("@m[1] = hist(1); for ($kv : @m) { print($kv); }", "does not support type: hist"),
+    ("@m[1] = lhist(1, 0, 9, 1); for ($kv : @m) { print($kv); }", "does not support type: lhist"),
+    ("@m[1] = stats(1); for ($kv : @m) { print($kv); }", "does not support type: stats"),
+    ("for ($kv : @m) { print($kv); }", "Undefined map"),
+    ("@m[1] = 1; for ($kv : @m[1]) { print($kv); }", "for needs a map or a range"),
+])
+def test_what_a_loop_refuses(trace, text, words):
+    answer = trace(f"begin {{ {text} }}")
+    assert answer.code == 1 and words in answer.stderr, answer.stderr
