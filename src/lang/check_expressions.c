@@ -30,7 +30,7 @@ static uint32_t positional_index(const struct check *c, const struct node *node)
 }
 
 static const char *positional_text(const struct check *c, uint32_t index) {
-    return index <= c->env->positional_count ? c->env->positional[index - 1] : NULL;
+    return index > 0 && index <= c->env->positional_count ? c->env->positional[index - 1] : NULL;
 }
 
 static bool parse_number(const char *text, int64_t *number) {
