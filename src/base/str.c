@@ -171,3 +171,32 @@ bool str_to_u64(const char *text, uint64_t *value) {
     *value = number;
     return true;
 }
+
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+
+static sixteen sixteen_at(const char *at) {
+    sixteen bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    return bytes;
+}
+
+/* Candidates have the needle's first and last byte in the right distance. */
+const char *str_find(const char *text, size_t size, const char *needle, size_t length) {
+    const char *at = text, *end = text + size;
+
+    if (length == 0 || size < length)
+        return length == 0 ? text : NULL;
+    sixteen first = (sixteen){0} + (uint8_t)needle[0], last = (sixteen){0} + (uint8_t)needle[length - 1];
+    for (; (size_t)(end - at) >= length - 1 + sizeof first; at += sizeof first) {
+        sixteen hits = (sixteen)(sixteen_at(at) == first) & (sixteen)(sixteen_at(at + length - 1) == last);
+        uint64_t halves[2];
+        memcpy(halves, &hits, sizeof halves);
+        if (!(halves[0] | halves[1]))
+            continue;
+        for (size_t i = 0; i < sizeof first; i++) {
+            if (hits[i] && memcmp(at + i, needle, length) == 0)
+                return at + i;
+        }
+    }
+    return memmem(at, (size_t)(end - at), needle, length);
+}

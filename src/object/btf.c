@@ -119,6 +119,7 @@ static struct object_btf *make_reader(struct arena *arena) {
     btf->arena = arena;
     btf->next_id = 1;
     hash_init(&btf->by_id, arena);
+    hash_init(&btf->by_name, arena);
     return btf;
 }
 
@@ -293,7 +294,7 @@ uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool wan
     strbuf_add(&needle, name, length);
     size_t skip = want_tails ? 1 : 0;
     for (const char *at = btf->strings; at < end; at++) {
-        at = memmem(at, (size_t)(end - at), needle.data + skip, needle.length - skip);
+        at = str_find(at, (size_t)(end - at), needle.data + skip, needle.length - skip);
         if (!at)
             break;
         if (*count == capacity) {
@@ -303,6 +304,8 @@ uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool wan
                 arena_out_of_memory(sizeof *offsets * capacity);
         }
         offsets[(*count)++] = (uint32_t)(at - btf->strings) + (want_tails ? 0 : 1);
+        if (!want_tails)
+            break;
     }
     strbuf_free(&needle);
     return offsets;
@@ -323,11 +326,9 @@ bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset)
     return false;
 }
 
-bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record) {
+static bool find_by_scan(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record) {
     bool is_found = false;
 
-    if (!record_attach(btf))
-        return false;
     for (int want_tails = 0; want_tails < 2 && !is_found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
         struct record_cursor cursor = RECORD_FIRST;
@@ -335,6 +336,19 @@ bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struc
         free(offsets);
     }
     return is_found;
+}
+
+/* Scripts ask for the same few names again and again, and a name costs up to a millisecond. */
+bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record) {
+    if (!record_attach(btf))
+        return false;
+    const char *key = arena_printf(btf->arena, "%x %s", kinds, name);
+    uintptr_t known = (uintptr_t)hash_get(&btf->by_name, key);
+    if (known == 0) {
+        known = 1 + (find_by_scan(btf, kinds, name, record) ? (uintptr_t)record->id : 0);
+        hash_put(&btf->by_name, key, (void *)known); // NOLINT(performance-no-int-to-ptr)
+    }
+    return known > 1 && record_get(btf, (uint32_t)known - 1, record);
 }
 
 uint32_t object_btf_find(struct object_btf *btf, uint32_t kinds, const char *name) {

@@ -28,7 +28,8 @@ struct object_btf {
     uint32_t next_id, next_offset; /* the first record not yet seen */
     bool is_scanned;               /* no record is left */
 
-    struct hash by_id; /* id -> struct type */
+    struct hash by_id;   /* id -> struct type */
+    struct hash by_name; /* "KINDS NAME" -> id + 1; 1: there is none */
 };
 
 /* One type record, its fixed part decoded. */
@@ -58,7 +59,8 @@ struct record_cursor {
 bool record_next(struct object_btf *btf, struct record_cursor *cursor, uint32_t kinds, struct record *record);
 
 /* All offsets in the strings at which the text `name` stands, ascending, in the heap. BTF writers share a string among
- * its users, and usually not its tail; so whole strings are asked for first and tails only if that gives nothing. */
+ * its users, and usually not its tail; so whole strings are asked for first (there is one) and tails only if that gives
+ * nothing. */
 uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool want_tails, uint32_t *count);
 bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset);
 

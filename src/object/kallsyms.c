@@ -1,6 +1,7 @@
 #include "object/kallsyms.h"
 
 #include "base/arena.h"
+#include "base/str.h"
 #include "object/input.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -263,7 +264,7 @@ bool object_kallsyms_by_name(const struct object_kallsyms *table, const char *na
     size_t length = strlen(name) + 1;
     const char *at = table->names, *end = table->names + table->names_size;
 
-    while (length > 1 && (at = memmem(at, (size_t)(end - at), name, length))) {
+    while (length > 1 && (at = str_find(at, (size_t)(end - at), name, length))) {
         uint32_t offset = (uint32_t)(at - table->names);
         bool is_whole = at[-1] == '\0'; /* a NUL is in front of all names */
         for (uint32_t i = 0; is_whole && i < table->count; i++) {

@@ -99,6 +99,19 @@ static void numbers_are_whole_texts(void **state) {
     }
 }
 
+/* Every length of text and needle around the sixteen bytes that are looked at together, as memmem finds it. */
+static void find_is_memmem(void **state) {
+    char text[80];
+    (void)state;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)("aab"[i * 7 % 3] + (i % 11 == 10));
+    for (size_t size = 0; size <= sizeof text; size++)
+        for (size_t start = 0; start < size; start++)
+            for (size_t length = 0; length <= size - start && length < 20; length++)
+                assert_ptr_equal(str_find(text, size, text + start, length), memmem(text, size, text + start, length));
+    assert_null(str_find(text, sizeof text, "zz", 2));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strbuf_grows_and_stays_terminated),
@@ -107,6 +120,7 @@ int main(void) {
         cmocka_unit_test(prefix_and_suffix),
         cmocka_unit_test(distance_counts_edits_up_to_the_limit),
         cmocka_unit_test(numbers_are_whole_texts),
+        cmocka_unit_test(find_is_memmem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
