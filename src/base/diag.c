@@ -56,6 +56,16 @@ void diag_hint(struct diag_list *list, const char *format, ...) {
     va_end(args);
 }
 
+void diag_drop_warnings(struct diag_list *list) {
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < list->items.count; i++) {
+        if (list->items.data[i].level != DIAG_WARNING)
+            list->items.data[kept++] = list->items.data[i];
+    }
+    list->items.count = kept;
+}
+
 void source_position(const struct source *source, uint32_t offset, uint32_t *line, uint32_t *column) {
     if (offset > source->size)
         offset = source->size;

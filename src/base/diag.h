@@ -55,6 +55,8 @@ void diag_warning(struct diag_list *list, const char *tag, struct loc loc, const
     __attribute__((format(printf, 4, 5)));
 /* Adds the hint to the latest finding. */
 void diag_hint(struct diag_list *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Leaves only errors. */
+void diag_drop_warnings(struct diag_list *list);
 
 /* 1-based line and column of a byte offset. */
 void source_position(const struct source *source, uint32_t offset, uint32_t *line, uint32_t *column);

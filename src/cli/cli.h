@@ -3,8 +3,13 @@
 #define TARSIER_CLI_CLI_H
 
 #include "base/arena.h"
+#include "base/vec.h"
 #include "session/session.h"
 #include <stdbool.h>
+#include <stdio.h>
+
+/* The release whose language this is: what a script that asks `bpftrace --version` is told. */
+#define CLI_BPFTRACE_VERSION "0.27.0"
 
 enum cli_option {
 #define OPTION(id, letter, name, argument, help) CLI_##id,
@@ -29,10 +34,17 @@ extern const unsigned cli_exit_count;
 
 /* What the command line asks for. */
 struct cli_request {
+    struct arena *arena;
+    const char *program; /* as it was started: "tarsier", or "bpftrace" through a link of that name (see drop_in) */
+    bool drop_in;        /* started as bpftrace: version, help and info in the form that scripts around it read */
     const char *expression, *output, *command;
+    const char *debuginfo, *probe_filter, *traceable_functions, *no_features;
+    VEC(const char *) include_directories, includes;
     pid_t pid;
     unsigned stages;
-    bool list, quiet, verbose, allow_unsafe, dry_run, info, help, version, man, completion, no_warnings;
+    enum session_mode mode;
+    bool list, quiet, verbose, allow_unsafe, dry_run, compile_only, format_program, warn_at_once, no_warnings;
+    bool info, help, version, man, completion;
     enum view_format format;
     enum view_buffering buffering;
     const char *const *arguments; /* what is no option, in order */
@@ -40,8 +52,9 @@ struct cli_request {
 };
 
 /* False: the command line is wrong, and the user has been told. */
-bool cli_parse(int argc, char **argv, struct arena *arena, struct cli_request *request);
-/* "--name" or "-x" of the nearest option, for messages; NULL. */
+bool cli_parse(int argc, char **argv, struct cli_request *request);
+/* The forms of the command line, one a line. */
+void cli_print_usage(FILE *out, const struct cli_request *request);
 
 struct cli_command {
     const char *name, *help;

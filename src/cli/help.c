@@ -23,38 +23,45 @@ static void option_spelling(const struct cli_option_info *option, char *out, siz
              option->argument ? option->argument : "");
 }
 
-static void print_usage(void) {
-    printf(
-        "tarsier %s: ask the running system\n\nUSAGE\n    tarsier [OPTIONS] -e 'PROGRAM' [ARGUMENTS]\n"
-        "    tarsier [OPTIONS] FILE [ARGUMENTS]      (- reads standard input)\n    tarsier -l [PATTERN]\n\nOPTIONS\n",
-        TARSIER_VERSION);
+void cli_print_usage(FILE *out, const struct cli_request *request) {
+    const char *program = request->program;
+    fprintf(out,
+            "USAGE:\n    %s [OPTIONS] -e 'PROGRAM' [ARGUMENTS]\n"
+            "    %s [OPTIONS] FILE [ARGUMENTS]      (- reads standard input)\n    %s -l [PATTERN]\n",
+            program, program, program);
+}
+
+static void print_usage(const struct cli_request *request) {
+    printf("tarsier %s: ask the running system\n\n", TARSIER_VERSION);
+    cli_print_usage(stdout, request);
+    printf("\nOPTIONS:\n");
     for (int i = 0; i < CLI_OPTION_COUNT; i++) {
         char spelling[80];
         option_spelling(&cli_options[i], spelling, sizeof spelling);
         printf("    %-26s %s\n", spelling, cli_options[i].help);
     }
-    printf("\nCOMMANDS\n");
+    printf("\nCOMMANDS:\n");
     for (unsigned i = 0; i < cli_command_count; i++)
         printf("    %-26s %s\n", cli_commands[i].name, cli_commands[i].help);
-    printf("\nEXIT CODES\n");
+    printf("\nEXIT CODES:\n");
     for (unsigned i = 0; i < cli_exit_count; i++)
         printf("    %-26d %s\n", cli_exits[i].code, cli_exits[i].meaning);
 }
 
 int cli_help(const struct cli_request *request) {
-    print_usage();
-    printf("\nEXAMPLES\n");
+    print_usage(request);
+    printf("\nEXAMPLES:\n");
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
         printf("    %s\n        %s\n", examples[i].command, examples[i].meaning);
     bool whole = request->help || (request->argument_count && strcmp(request->arguments[0], "help") == 0);
     if (!whole)
         return SESSION_OK;
-    printf("\nBUILT-IN VARIABLES\n");
+    printf("\nBUILT-IN VARIABLES:\n");
     for (int i = 0; i < LANG_BUILTIN_COUNT; i++) {
         if (lang_builtins[i].name)
             printf("    %-26s %s\n", lang_builtins[i].name, lang_builtins[i].help);
     }
-    printf("\nFUNCTIONS\n");
+    printf("\nFUNCTIONS:\n");
     for (int i = 0; i < LANG_FUNCTION_COUNT; i++)
         printf("    %s\n", lang_functions[i].help);
     return SESSION_OK;

@@ -14,7 +14,10 @@ static int dispatch(const struct cli_request *request) {
     if (request->help)
         return cli_help(request);
     if (request->version) {
-        printf("tarsier %s\n", TARSIER_VERSION);
+        if (request->drop_in)
+            printf("bpftrace v" CLI_BPFTRACE_VERSION " (tarsier %s)\n", TARSIER_VERSION);
+        else
+            printf("tarsier %s\n", TARSIER_VERSION);
         return SESSION_OK;
     }
     if (request->man || request->completion) {
@@ -34,8 +37,8 @@ static int dispatch(const struct cli_request *request) {
 
 int main(int argc, char **argv) {
     struct arena *arena = arena_new();
-    struct cli_request request = {.format = VIEW_TEXT, .buffering = VIEW_BUFFER_LINE};
-    int result = cli_parse(argc, argv, arena, &request) ? dispatch(&request) : SESSION_USER_ERROR;
+    struct cli_request request = {.arena = arena, .format = VIEW_TEXT, .buffering = VIEW_BUFFER_LINE};
+    int result = cli_parse(argc, argv, &request) ? dispatch(&request) : SESSION_USER_ERROR;
     arena_free(arena);
     return result;
 }

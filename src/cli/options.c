@@ -16,7 +16,15 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 static bool wrong(const char *format, const char *text) {
     fprintf(stderr, "ERROR: ");
     fprintf(stderr, format, text);
-    fprintf(stderr, "\nHINT: tarsier --help shows the options\n");
+    fprintf(stderr, "\nHINT: --help shows the options\n");
+    return false;
+}
+
+/* Not one of the options: which forms there are follows. */
+static bool unknown_option(const struct cli_request *request, const char *word, const char *near) {
+    fprintf(stderr, "ERROR: unknown option %s", word);
+    fprintf(stderr, near ? "; did you mean --%s?\n" : "\n", near);
+    cli_print_usage(stderr, request);
     return false;
 }
 
@@ -31,8 +39,10 @@ static bool set_pid(struct cli_request *request, const char *value) {
 static bool set_format(struct cli_request *request, const char *value) {
     if (strcmp(value, "json") == 0)
         request->format = VIEW_JSON;
-    else if (strcmp(value, "text") != 0)
-        return wrong("-f wants text or json, not \"%s\"", value);
+    else if (strcmp(value, "text") != 0) {
+        fprintf(stderr, "ERROR: Invalid output format \"%s\"\nHINT: valid formats are text and json\n", value);
+        return false;
+    }
     return true;
 }
 
@@ -48,6 +58,7 @@ static bool set_buffering(struct cli_request *request, const char *value) {
     return wrong("-B wants line, full or none, not \"%s\"", value);
 }
 
+/* The second half of the table: what bpftrace calls its stages. */
 static bool set_stages(struct cli_request *request, const char *value) {
     static const struct {
         const char *name;
@@ -56,7 +67,13 @@ static bool set_stages(struct cli_request *request, const char *value) {
                   {"types", SESSION_STAGE_TYPES},
                   {"ir", SESSION_STAGE_IR},
                   {"bpf", SESSION_STAGE_BPF},
-                  {"all", ~0u}};
+                  {"all", ~0u},
+                  {"parse", SESSION_STAGE_AST},
+                  {"codegen", SESSION_STAGE_IR},
+                  {"codegen-opt", SESSION_STAGE_IR},
+                  {"dis", SESSION_STAGE_BPF},
+                  {"libbpf", SESSION_STAGE_BPF},
+                  {"verifier", SESSION_STAGE_BPF}};
     for (const char *at = value; *at;) {
         size_t length = strcspn(at, ","), found = 0;
         for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
@@ -70,6 +87,39 @@ static bool set_stages(struct cli_request *request, const char *value) {
         at += length + (at[length] == ',');
     }
     return request->stages ? true : wrong("-d wants a stage%s", "");
+}
+
+static bool set_mode(struct cli_request *request, const char *value) {
+    if (strcmp(value, "test") == 0)
+        request->mode = SESSION_TEST;
+    else if (strcmp(value, "bench") == 0)
+        request->mode = SESSION_BENCH;
+    else if (strcmp(value, "format") == 0)
+        request->format_program = true;
+    else if (strcmp(value, "codegen") == 0 || strcmp(value, "compiler-bench") == 0)
+        request->compile_only = true;
+    else
+        return wrong("--mode wants test, bench, format or codegen, not \"%s\"", value);
+    return true;
+}
+
+static bool set_features(struct cli_request *request, const char *value) {
+    static const char *const names[] = {"kprobe_multi", "kprobe_session", "uprobe_multi"};
+    for (const char *at = value; *at;) {
+        size_t length = strcspn(at, ","), i = 0;
+        while (i < 3 && (strlen(names[i]) != length || strncmp(at, names[i], length) != 0))
+            i++;
+        if (i == 3)
+            return wrong("--no-feature knows kprobe_multi, kprobe_session and uprobe_multi, not \"%s\"", value);
+        at += length + (at[length] == ',');
+    }
+    request->no_features = value;
+    return true;
+}
+
+static bool nothing_written(const char *option) {
+    fprintf(stderr, "WARNING: %s has no effect: programs are not made by LLVM; -d ir,bpf shows them\n", option);
+    return true;
 }
 
 static bool apply(struct cli_request *request, enum cli_option option, const char *value) {
@@ -101,6 +151,37 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
         return request->allow_unsafe = true;
     case CLI_DRY_RUN:
         return request->dry_run = true;
+    case CLI_WARNINGS:
+        return request->warn_at_once = true;
+    case CLI_NO_WARNINGS:
+        return request->no_warnings = true;
+    case CLI_INCLUDE_DIRECTORY:
+        vec_push(request->arena, &request->include_directories, value);
+        return true;
+    case CLI_INCLUDE:
+        vec_push(request->arena, &request->includes, value);
+        return true;
+    case CLI_DEBUGINFO:
+        request->debuginfo = value;
+        return true;
+    case CLI_PROBE_FILTER:
+        request->probe_filter = value;
+        return true;
+    case CLI_TRACEABLE:
+        request->traceable_functions = value;
+        return true;
+    case CLI_NO_FEATURE:
+        return set_features(request, value);
+    case CLI_TEST:
+        request->mode = SESSION_TEST;
+        return true;
+    case CLI_BENCH:
+        request->mode = SESSION_BENCH;
+        return true;
+    case CLI_FMT:
+        return request->format_program = true;
+    case CLI_MODE:
+        return set_mode(request, value);
     case CLI_INFO:
         return request->info = true;
     case CLI_HELP:
@@ -111,10 +192,12 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
         return request->man = true;
     case CLI_COMPLETION:
         return request->completion = true;
-    case CLI_NO_WARNINGS:
-        return request->no_warnings = true;
-    case CLI_WARNINGS:
+    case CLI_EMIT_ELF:
+    case CLI_EMIT_LLVM:
+        return nothing_written(option == CLI_EMIT_ELF ? "--emit-elf" : "--emit-llvm");
     case CLI_BTF:
+    case CLI_USDT_FILE_ACTIVATION:
+    case CLI_DWARF_PID:
     case CLI_VERIFY_LLVM_IR:
         return true;
     case CLI_OPTION_COUNT:
@@ -155,12 +238,7 @@ static bool parse_long(struct cli_request *request, struct words *words, const c
             return false;
         return apply(request, (enum cli_option)i, value);
     }
-    const char *near = diag_nearest(word + 2, names, CLI_OPTION_COUNT);
-    if (near)
-        fprintf(stderr, "ERROR: unknown option %s; did you mean --%s?\n", word, near);
-    else
-        wrong("unknown option %s", word);
-    return false;
+    return unknown_option(request, word, diag_nearest(word + 2, names, CLI_OPTION_COUNT));
 }
 
 /* Letters may be joined (-lv) and values attached (-p12). */
@@ -170,7 +248,7 @@ static bool parse_letters(struct cli_request *request, struct words *words, cons
         while (option < end && option->letter != *letter)
             option++;
         if (option == end)
-            return wrong("unknown option %s", word);
+            return unknown_option(request, word, NULL);
         const char *value = NULL;
         if (option->argument && !(value = value_of(words, option, letter + 1)))
             return false;
@@ -182,10 +260,17 @@ static bool parse_letters(struct cli_request *request, struct words *words, cons
     return true;
 }
 
-bool cli_parse(int argc, char **argv, struct arena *arena, struct cli_request *request) {
+static bool is_started_as(const char *path, const char *name) {
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
+bool cli_parse(int argc, char **argv, struct cli_request *request) {
     struct words words = {argc, 1, argv};
     VEC(const char *) rest = {0};
     bool options = true;
+    request->drop_in = argc > 0 && is_started_as(argv[0], "bpftrace");
+    request->program = request->drop_in ? "bpftrace" : "tarsier";
     while (words.next < argc) {
         const char *word = argv[words.next++];
         if (options && strcmp(word, "--") == 0)
@@ -197,7 +282,7 @@ bool cli_parse(int argc, char **argv, struct arena *arena, struct cli_request *r
             if (!parse_letters(request, &words, word))
                 return false;
         } else {
-            vec_push(arena, &rest, word);
+            vec_push(request->arena, &rest, word);
         }
     }
     request->arguments = rest.data;

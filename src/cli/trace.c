@@ -18,7 +18,7 @@ static bool read_program(const struct cli_request *request, struct strbuf *text,
     int error = standard_input ? kernel_read_descriptor(STDIN_FILENO, text, SOURCE_LIMIT)
                                : kernel_read_file(path, text, SOURCE_LIMIT);
     if (error < 0) {
-        fprintf(stderr, "ERROR: cannot read the program %s: %s\n", path, strerror(-error));
+        fprintf(stderr, "ERROR: failed to open file '%s': %s\n", path, strerror(-error));
         if (error == -ENOENT && strchr(path, '{'))
             fprintf(stderr, "HINT: a program on the command line needs -e\n");
         return false;
@@ -122,6 +122,18 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .command = request->command ? split_words(arena, request->command) : NULL,
         .allow_unsafe = request->allow_unsafe,
         .dry_run = request->dry_run,
+        .compile_only = request->compile_only,
+        .mode = request->mode,
+        .warn_at_once = request->warn_at_once,
+        .no_warnings = request->no_warnings,
+        .include_directories = request->include_directories.data,
+        .include_directory_count = request->include_directories.count,
+        .includes = request->includes.data,
+        .include_count = request->includes.count,
+        .debuginfo = request->debuginfo,
+        .probe_filter = request->probe_filter,
+        .traceable_functions = request->traceable_functions,
+        .no_features = request->no_features,
         .quiet = request->quiet,
         .verbose = request->verbose,
         .color = wants_color(),

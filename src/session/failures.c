@@ -2,26 +2,24 @@
 #include "session/session_int.h"
 #include <inttypes.h>
 
-static void at_place(const struct session *s, struct loc loc, const char *text, uint64_t count) {
-    uint32_t line, column;
-    source_position(s->diags.source, loc.begin, &line, &column);
-    fprintf(stderr, "WARNING: %s:%u:%u: %s (%" PRIu64 " times)\n", s->diags.source->name, line, column, text, count);
-}
-
-static void report_sites(const struct session *s) {
+static void report_sites(struct session *s) {
     static const char *const texts[] = {
         [LANG_SITE_READ] = "memory could not be read, 0 or \"\" was used",
         [LANG_SITE_DIVISION] = ("Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used "
                                 "as the result."),
         [LANG_SITE_LOOP] = "a loop was stopped at the kernel's limit of 8388608 rounds",
-        [LANG_SITE_INDEX] = "an array index was out of range, 0 was used",
+        [LANG_SITE_INDEX] = "Array access out of bounds. This can lead to unexpected results. 0 is being used.",
     };
+    struct diag_list found;
+    diag_init(&found, s->arena, s->diags.source);
     for (uint32_t i = 0; i < s->plan->sites.count; i++) {
         const struct lang_site *site = &s->plan->sites.data[i];
         uint64_t count = session_counter(s, site->counter);
         if (count)
-            at_place(s, site->loc, texts[site->kind], count);
+            diag_warning(&found, texts[site->kind], site->loc, "%s (%" PRIu64 " time%s)", texts[site->kind], count,
+                         count == 1 ? "" : "s");
     }
+    diag_print_all(&found, s->options->color, stderr);
 }
 
 static void report_maps(const struct session *s) {
@@ -82,7 +80,8 @@ static void report_recursion(const struct session *s) {
 void session_report_failures(struct session *s) {
     view_output_flush(s->view.out);
     report_rows(s);
-    report_sites(s);
+    if (!s->options->no_warnings)
+        report_sites(s);
     report_maps(s);
     report_recursion(s);
 }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 static int print_diagnostics(struct session *s) {
+    if (s->options->no_warnings)
+        diag_drop_warnings(&s->diags);
     diag_print_all(&s->diags, s->options->color, stderr);
     return s->diags.error_count ? SESSION_USER_ERROR : SESSION_OK;
 }

@@ -147,14 +147,19 @@ static void detach(struct session *s) {
     probe_leave_all(links, s->units.count);
 }
 
+/* bpftrace's tests wait for this line. */
+static const char attached_mark[] = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
+
 static void announce(struct session *s) {
-    if (s->options->quiet)
-        return;
-    if (s->options->format == VIEW_JSON)
-        view_print_attached(&s->view, s->attached);
-    fprintf(stderr, "Attached %" PRIu64 " probe%s\n", s->attached, s->attached == 1 ? "" : "s");
-    if (getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED"))
-        view_output_write(s->view.out, "__BPFTRACE_NOTIFY_PROBES_ATTACHED\n", 34);
+    if (!s->options->quiet) {
+        if (s->options->format == VIEW_JSON)
+            view_print_attached(&s->view, s->attached);
+        fprintf(stderr, "Attached %" PRIu64 " probe%s\n", s->attached, s->attached == 1 ? "" : "s");
+    }
+    if (getenv(attached_mark)) {
+        view_output_write(s->view.out, attached_mark, sizeof attached_mark - 1);
+        view_output_write(s->view.out, "\n", 1);
+    }
     view_output_settle(s->view.out);
 }
 
@@ -163,7 +168,7 @@ static int finish(struct session *s) {
     int result = drain(s);
     s->exit_dropped = false; /* exit() ends the events; the end blocks still speak */
     bool ended = view_output_ended(s->view.out);
-    if (result == SESSION_OK && !ended)
+    if (result == SESSION_OK && !ended && !s->options->dry_run)
         result = run_blocks(s, false);
     if (s->options->format == VIEW_TEXT) /* always, as scripts around bpftrace expect */
         view_output_write(s->view.out, "\n\n", 2);
@@ -181,11 +186,11 @@ static void count_blocks(struct session *s) {
     }
 }
 
-/* JSON begins with the number of probes, which is known only after begin has run: what begin prints waits in memory.
- * Gives the output to be put back, or NULL when nothing has to wait. */
+/* The number of probes comes first, and it is known only after begin has run: what begin prints waits in memory. Gives
+ * the output to be put back, or NULL when nothing has to wait. */
 static struct view_output *hold_output(struct session *s, int *memory) {
     struct view_output *out = s->view.out;
-    *memory = s->options->format == VIEW_JSON && !s->options->quiet ? memfd_create("begin", MFD_CLOEXEC) : -1;
+    *memory = !s->options->quiet || getenv(attached_mark) ? memfd_create("begin", MFD_CLOEXEC) : -1;
     if (*memory < 0)
         return NULL;
     s->view.out = view_output_new(*memory, VIEW_BUFFER_FULL);
@@ -208,7 +213,7 @@ static int start(struct session *s) {
     int memory;
     struct view_output *out = hold_output(s, &memory);
     count_blocks(s);
-    int result = run_blocks(s, true);
+    int result = s->options->dry_run ? SESSION_OK : run_blocks(s, true);
     if (result == SESSION_OK && !s->stop)
         result = session_attach(s);
     if (out) {
@@ -292,7 +297,7 @@ int session_run(const struct session_options *options) {
         result = watch_target(s);
     if (result == SESSION_OK)
         result = session_compile(s);
-    if (result == SESSION_OK && !options->stages && !options->list) {
+    if (result == SESSION_OK && !options->stages && !options->list && !options->compile_only) {
         signal(SIGPIPE, SIG_IGN); /* `| head`: seen as EPIPE by the output, which ends the run quietly */
         result = run_program(s);
     } else if (s->child.pid) {

@@ -29,6 +29,9 @@ enum session_exit {
 /* Stages of the compiler that can be shown instead of running: -d. */
 enum session_stage { SESSION_STAGE_AST = 1, SESSION_STAGE_TYPES = 2, SESSION_STAGE_IR = 4, SESSION_STAGE_BPF = 8 };
 
+/* Which probes run: `test` and `bench` probes only in their modes. */
+enum session_mode { SESSION_TRACE, SESSION_TEST, SESSION_BENCH };
+
 struct session_options {
     struct source source;
     const char *const *positional; /* $1.. */
@@ -36,11 +39,23 @@ struct session_options {
     pid_t pid;                  /* -p, 0 none */
     const char *const *command; /* -c as words, NULL-terminated, or NULL */
     bool allow_unsafe, dry_run, quiet, verbose, color;
-    unsigned stages;         /* SESSION_STAGE_* to print; then nothing runs */
-    bool list;               /* -l with a program: print its probes */
-    int stop_fd;             /* readable: the user wants the results now; -1 none */
-    int output_fd;           /* results */
-    const char *output_name; /* as messages call it */
+    bool compile_only; /* nothing is loaded */
+    bool warn_at_once; /* -k: each failure of a helper when it happens, instead of their sum at the end */
+    bool no_warnings;  /* but of data that was lost */
+    enum session_mode mode;
+    const char *const *include_directories; /* -I */
+    uint32_t include_directory_count;
+    const char *const *includes; /* --include */
+    uint32_t include_count;
+    const char *debuginfo;           /* directories of separate debug information, joined by ':'; or NULL */
+    const char *probe_filter;        /* regular expression: probes that do not match stay away; or NULL */
+    const char *traceable_functions; /* file with the names of functions, or NULL */
+    const char *no_features;         /* kprobe_multi, kprobe_session, uprobe_multi, joined by ','; or NULL */
+    unsigned stages;                 /* SESSION_STAGE_* to print; then nothing runs */
+    bool list;                       /* -l with a program: print its probes */
+    int stop_fd;                     /* readable: the user wants the results now; -1 none */
+    int output_fd;                   /* results */
+    const char *output_name;         /* as messages call it */
     enum view_format format;
     enum view_buffering buffering;
 };

@@ -13,6 +13,7 @@
 #include "probe/probe.h"
 #include "session/session.h"
 #include "symbol/symbol.h"
+#include <regex.h>
 
 /* One program: a block of the script for a group of targets. */
 struct session_unit {
@@ -67,6 +68,7 @@ struct session {
     struct kernel_features *features;
     struct kernel_cpus cpus;
     struct probe_context probes;
+    regex_t probe_filter; /* while targets are looked up, when there is one */
     VEC(struct session_unit *) units;
     VEC(const char *) probe_names;
 

@@ -182,6 +182,24 @@ static void report(struct session *s, const struct node *point, const struct pro
         diag_hint(&s->diags, "%s", error->hint);
 }
 
+/* --probe-filter: which probes may run. begin and end always may. */
+static bool is_chosen(const struct session *s, const struct probe_target *target) {
+    return !s->options->probe_filter || target->mechanism == PROBE_RUN_ONCE ||
+           regexec(&s->probe_filter, target->name, 0, NULL, 0) == 0;
+}
+
+static int compile_filter(struct session *s) {
+    if (!s->options->probe_filter)
+        return SESSION_OK;
+    int error = regcomp(&s->probe_filter, s->options->probe_filter, REG_EXTENDED | REG_NOSUB);
+    if (error == 0)
+        return SESSION_OK;
+    char text[128];
+    regerror(error, &s->probe_filter, text, sizeof text);
+    fprintf(stderr, "ERROR: Invalid --probe-filter regex \"%s\": %s\n", s->options->probe_filter, text);
+    return SESSION_USER_ERROR;
+}
+
 /* Some targets of a block may be missing (a warning says so); a block without any is an error. */
 static void expand_block(struct session *s, struct node *block) {
     bool want_args = lang_uses_args(block), uses_name = lang_uses(block, "probe");
@@ -204,11 +222,13 @@ static void expand_block(struct session *s, struct node *block) {
         }
         for (uint32_t i = 0; i < targets.items.count; i++) {
             struct probe_target *target = targets.items.data[i];
+            found++;
+            if (!is_chosen(s, target))
+                continue;
             struct session_unit *unit = unit_for(s, first_unit, block, target, uses_name);
             vec_push(s->arena, &unit->targets.items, target);
             if (target->warning)
                 diag_warning(&s->diags, "target", point->loc, "%s", target->warning);
-            found++;
         }
     }
     for (uint32_t i = 0; i < missing.count; i++) {
@@ -220,10 +240,18 @@ static void expand_block(struct session *s, struct node *block) {
 }
 
 int session_expand(struct session *s) {
+    if (compile_filter(s) != SESSION_OK)
+        return SESSION_USER_ERROR;
     for (struct node *block = s->program->tree->child; block; block = block->next)
         expand_block(s, block);
+    if (s->options->probe_filter)
+        regfree(&s->probe_filter);
     if (s->refused)
         return SESSION_SYSTEM_ERROR;
+    if (s->units.count == 0 && s->diags.error_count == 0) {
+        fprintf(stderr, "ERROR: No probes to attach\n");
+        return SESSION_USER_ERROR;
+    }
     return s->diags.error_count ? SESSION_USER_ERROR : SESSION_OK;
 }
 

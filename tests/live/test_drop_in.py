@@ -1,0 +1,103 @@
+"""Started as bpftrace, and the options that scripts around bpftrace use."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import TARSIER
+
+
+@pytest.fixture(scope="module")
+def bpftrace(tmp_path_factory):
+    """Runs tarsier through a link of that name; both streams in one, as they come."""
+    link = tmp_path_factory.mktemp("bin") / "bpftrace"
+    link.symlink_to(os.path.abspath(TARSIER))
+
+    def run(*arguments, environment=None):
+        done = subprocess.run([link, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20,
+                              stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_version_line(bpftrace):
+    code, text = bpftrace("--version")
+    assert code == 0 and re.fullmatch(r"bpftrace v0\.\d+\.\d+ \(tarsier [\d.]+\)\n", text)
+
+
+def test_help_shows_the_name_it_was_started_by(bpftrace):
+    code, text = bpftrace("-h")
+    assert code == 0 and "USAGE:\n    bpftrace [OPTIONS] -e" in text
+
+
+@pytest.mark.parametrize("arguments", [["-idonotexist"], ["-e", "begin { }", "--aa=20"]])
+def test_unknown_options_show_the_usage(bpftrace, arguments):
+    code, text = bpftrace(*arguments)
+    assert code == 1 and text.startswith("ERROR: unknown option -") and "\nUSAGE:\n" in text
+
+
+@pytest.mark.parametrize("arguments", [["--verify-llvm-ir"], ["-b"], ["--btf"], ["--usdt-file-activation"], ["--dwarf-pid", "1"],
+                                       ["--no-feature", "uprobe_multi,kprobe_multi"], ["-kk"], ["--no-warnings"]])
+def test_options_that_change_nothing_here(bpftrace, arguments):
+    assert bpftrace(*arguments, "-e", "begin { print(5); }") == (0, "Attached 1 probe\n5\n\n\n")
+
+
+def test_begin_speaks_after_the_number_of_probes(bpftrace):
+    code, text = bpftrace("-e", 'begin { printf("one\\n"); } interval:ms:1 { printf("two\\n"); exit(); } end { printf("three\\n"); }')
+    assert code == 0 and re.match(r"Attached 3 probes\none\n(two\n)+three\n\n\n$", text)
+
+
+@pytest.mark.parametrize("quiet, before", [([], "Attached 1 probe\n"), (["-q"], "")])
+def test_waiting_programs_are_told_of_the_attachment(bpftrace, quiet, before):
+    environment = {"__BPFTRACE_NOTIFY_PROBES_ATTACHED": "1"}
+    assert bpftrace(*quiet, "-e", "begin { print(5); }", environment=environment)[1] == \
+        before + "__BPFTRACE_NOTIFY_PROBES_ATTACHED\n5\n\n\n"
+
+
+def test_dry_run_attaches_and_says_nothing(bpftrace):
+    code, text = bpftrace("--dry-run", "-e", 'begin { print("b"); @ = 1; } interval:ms:1 { print("i"); } end { print("e"); }')
+    assert (code, text) == (0, "Attached 3 probes\n\n\n")
+
+
+def test_compiling_only(bpftrace):
+    assert bpftrace("--mode", "codegen", "-e", "begin { print(5); }") == (0, "")
+    assert bpftrace("--mode", "codegen", "-e", "begin { print($x); }")[0] == 1
+
+
+@pytest.mark.parametrize("expression, answer", [(":2", "two"), ("(ms:2|us:77777777)$", "two"), ("ms", "one")])
+def test_probe_filter(bpftrace, expression, answer):
+    program = "interval:ms:1 { print(\"one\"); exit(); } interval:ms:2 { print(\"two\"); exit(); }"
+    assert bpftrace("-q", "--probe-filter", expression, "-e", program)[1].split()[0] == answer
+
+
+def test_probe_filter_spares_begin_and_end(bpftrace):
+    code, text = bpftrace("-q", "--probe-filter", "none", "-e", "begin { print(1); } interval:s:9 { print(3); } end { print(2); }")
+    assert (code, text) == (0, "1\n2\n\n\n")
+
+
+@pytest.mark.parametrize("expression, message", [("none", "ERROR: No probes to attach\n"), ("[x", "Invalid --probe-filter regex \"[x\": ")])
+def test_probe_filter_that_leaves_nothing(bpftrace, expression, message):
+    code, text = bpftrace("--probe-filter", expression, "-e", "interval:s:1 { exit(); }")
+    assert code == 1 and message in text
+
+
+@pytest.mark.parametrize("option, expected", [([], 1), (["--no-warnings"], 0)])
+def test_warnings_can_be_turned_off(bpftrace, option, expected):
+    assert bpftrace(*option, "-e", "begin { @a = 0; @ = 5 / @a; }")[1].count("WARNING") == expected
+
+
+def test_failures_are_shown_where_they_happen(bpftrace):
+    text = bpftrace("-q", "-e", "begin { @a = 0; print(5 / @a); }")[1]
+    assert re.search(r"^stdin:1:23-2\d: WARNING: Divide or modulo by 0 detected\. .* \(1 time\)\n"
+                     r"begin { @a = 0; print\(5 / @a\); }\n {22}~+\n", text, re.M), text
+
+
+def test_missing_file(bpftrace):
+    assert bpftrace("no-such-file.bt") == (1, "ERROR: failed to open file 'no-such-file.bt': No such file or directory\n")
+
+
+def test_missing_format(bpftrace):
+    code, text = bpftrace("-f", "jsonx", "-e", "begin { }")
+    assert code == 1 and 'ERROR: Invalid output format "jsonx"' in text
