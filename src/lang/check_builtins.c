@@ -1,6 +1,7 @@
 /* Names that stand for themselves: built-in variables and constants. */
 #include "lang/check_int.h"
 #include "lang/constants.h"
+#include "object/usdt.h"
 
 #include <string.h>
 
@@ -102,7 +103,30 @@ static const struct type *typed_builtin(struct check *c, const struct node *node
     }
 }
 
+/* argN of a usdt probe has the size and the sign that the program's author gave it. */
+static const struct type *usdt_argument_type(struct check *c, const struct node *node) {
+    const struct object_usdt_arguments *known = c->target->usdt;
+
+    if (node->number >= known->count) {
+        check_error(c, "usdt-argument", node->loc, "%s has no arg%lld", c->target->name, (long long)node->number);
+        if (known->count)
+            check_hint(c, "its arguments are arg0 to arg%u", known->count - 1);
+        else
+            check_hint(c, "it has no arguments");
+        return NULL;
+    }
+    const struct object_usdt_argument *argument = &known->items[node->number];
+    if (argument->where == OBJECT_USDT_UNREADABLE) {
+        check_error(c, "usdt-argument", node->loc, "arg%lld of %s can not be read: %s", (long long)node->number,
+                    c->target->name, argument->reason);
+        return NULL;
+    }
+    return type_int(64, argument->is_signed);
+}
+
 static const struct type *builtin_type(struct check *c, const struct node *node, const struct lang_builtin *builtin) {
+    if (builtin->id == LANG_BUILTIN_arg && c->target->usdt)
+        return usdt_argument_type(c, node);
     switch (builtin->type) {
     case LANG_BUILTIN_TYPE_U64:
         return type_int(64, false);

@@ -18,6 +18,7 @@
 #include "lang/ast.h"
 
 struct lang_plan;
+struct object_usdt_arguments;
 
 /* ---- how a program is called ------------------------------------------------------------------------------- */
 
@@ -44,7 +45,8 @@ struct lang_target {
     const struct type *args; /* struct of `args`, or NULL when the probe has none */
     const char *provider;    /* "tracepoint", "uprobe": for messages */
     const char *name;        /* first probe name of the program */
-    bool user_pointers;      /* integers and void pointers from this probe's args point to user memory */
+    const struct object_usdt_arguments *usdt; /* usdt: what argN means; NULL for other kinds */
+    bool user_pointers; /* integers and void pointers from this probe's args point to user memory */
     enum lang_probe_id probe_id;
     uint32_t first_probe; /* index of its first name in the session's table of probe names */
     /* SYSCALL_*: which numbers to take: one (-1: all), or with LANG_PROBE_BY_SYSCALL those in the table:
@@ -198,6 +200,8 @@ const struct type *lang_definition_type(const struct lang_program *program, int 
 bool lang_uses_args(const struct node *probe);
 /* True if the block uses the built-in variable or function of that name. */
 bool lang_uses(const struct node *probe, const char *name);
+/* True if the block reads arg0, arg1, ... */
+bool lang_uses_numbered_args(const struct node *probe);
 
 /* One program: the block it comes from and how it is called. */
 struct lang_unit {

@@ -1,5 +1,6 @@
 /* Built-in variables: one function for each row of builtins.def. */
 #include "lang/lower_int.h"
+#include "object/usdt.h"
 #include <linux/bpf.h>
 
 /* ---- the current task ---------------------------------------------------------------------------------------- */
@@ -97,9 +98,48 @@ ir_value lower_register(struct lower *l, uint32_t offset) {
     }
 }
 
+/* base + (index << scale) + number */
+static struct place usdt_place(struct lower *l, const struct object_usdt_argument *argument) {
+    struct ir_function *f = l->f;
+    ir_value address =
+        argument->base == OBJECT_USDT_NO_REGISTER ? ir_constant(f, 0) : lower_register(l, argument->base);
+
+    if (argument->index != OBJECT_USDT_NO_REGISTER) {
+        ir_value index = lower_register(l, argument->index);
+        if (argument->index_size < 8)
+            index = ir_extend(f, index, argument->index_size, argument->index_signed);
+        address = ir_binary(f, IR_ADD, address, ir_binary(f, IR_SHL, index, ir_constant(f, argument->scale)));
+    }
+    return place_add(l, (struct place){WHERE_USER, address, 0}, argument->number);
+}
+
+/* argN of a usdt probe: a constant, a register, or memory of the program. */
+static ir_value lower_usdt_argument(struct lower *l, const struct object_usdt_argument *argument, struct loc loc) {
+    struct ir_function *f = l->f;
+    const struct type *type = type_int(8u * argument->size, argument->is_signed);
+    struct guard guard;
+
+    if (argument->where == OBJECT_USDT_CONSTANT)
+        return ir_constant(f, argument->number);
+    if (argument->where == OBJECT_USDT_REGISTER) {
+        ir_value value = lower_register(l, argument->base);
+        return lower_resize(l, ir_binary(f, IR_LSHR, value, ir_constant(f, argument->low_bit)), type);
+    }
+    ir_slot slot = lower_temp_slot(l, 8);
+    guard_begin(l, &guard, loc);
+    lower_store_slot(l, slot, lower_load(l, usdt_place(l, argument), type));
+    if (guard_failed(l, &guard)) {
+        lower_store_slot(l, slot, ir_constant(f, 0));
+        guard_join(l, &guard);
+    }
+    return lower_take_slot(l, slot);
+}
+
 /* argN: a register, or on the stack of the traced function behind the return address. */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     struct ir_function *f = l->f;
+    if (l->target->usdt)
+        return lower_usdt_argument(l, &l->target->usdt->items[number], loc);
     if (l->target->context == LANG_CONTEXT_RAW_TRACEPOINT) /* as lower_number: argN are numbers */
         return ir_byte_swap(f, ir_byte_swap(f, ir_load_const(f, 8, lower_context(l), (int32_t)(8 * number)), 8), 8);
     if (number < 6)

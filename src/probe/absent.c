@@ -25,7 +25,6 @@ static const struct absent_kind {
     {"kretprobe", {"kr"}, NULL, return_hint},
     {"fentry", {"f", "kfunc"}, NULL, entry_hint},
     {"fexit", {"fr", "kretfunc"}, NULL, return_hint},
-    {"usdt", {"U"}, "a uprobe of the function around it sees the same calls: uprobe:BINARY:FUNCTION", NULL},
     {"hardware",
      {"h"},
      "profile:hz:99 shows where the time goes; software:page-faults:1 and others count events",

@@ -147,13 +147,13 @@ static void attach_perf_uprobe(struct attachment *at, const struct item *item) {
     int result = pmu->type ? 0 : kernel_perf_pmu_read("uprobe", pmu);
 
     if (result == 0) {
-        int fd = kernel_perf_uprobe(pmu, target->path, target->offset, 0, target->is_return, pid);
+        int fd = kernel_perf_uprobe(pmu, target->path, target->offset, target->semaphore, target->is_return, pid);
         result = fd < 0 ? fd : hang_in(at, fd, item->cookie, true);
     }
     if (result < 0)
         note_failure(at, target, -result, "attaching");
     else
-        at->link->attached++;
+        at->link->attached += !target->is_further;
 }
 
 /* Errors that splitting the set can not cure. */
@@ -164,19 +164,20 @@ static bool is_general(int number) {
 
 struct uprobe_set {
     const struct item *items;
-    uint64_t *offsets, *cookies; /* cookies may be NULL */
+    uint64_t *offsets, *cookies, *semaphores; /* the last two may be NULL */
 };
 
 /* The kernel attaches all of a set or none and does not tell which one is bad: halve it until the bad are alone. */
 static void attach_uprobe_range(struct attachment *at, const struct uprobe_set *set, uint32_t begin, uint32_t end) {
     const struct probe_target *first = set->items[begin].target;
     int pid = at->context->pid > 0 ? at->context->pid : 0;
-    int fd =
-        kernel_link_uprobe_multi(at->program_fd, first->path, set->offsets + begin,
-                                 set->cookies ? set->cookies + begin : NULL, NULL, end - begin, pid, first->is_return);
+    int fd = kernel_link_uprobe_multi(
+        at->program_fd, first->path, set->offsets + begin, set->cookies ? set->cookies + begin : NULL,
+        set->semaphores ? set->semaphores + begin : NULL, end - begin, pid, first->is_return);
     if (fd >= 0) {
         keep_slow(at, fd);
-        at->link->attached += end - begin;
+        for (uint32_t i = begin; i < end; i++)
+            at->link->attached += !set->items[i].target->is_further;
     } else if (end - begin == 1 || is_general(-fd)) {
         for (uint32_t i = begin; i < end; i++)
             note_failure(at, set->items[i].target, -fd, "attaching");
@@ -199,7 +200,13 @@ static void attach_uprobes(struct attachment *at, struct item *items, uint32_t c
     if (at->with_cookies)
         set.cookies = arena_new_array(arena, uint64_t, count);
     for (uint32_t i = 0; i < count; i++) {
+        if (items[i].target->semaphore && !set.semaphores)
+            set.semaphores = arena_new_array(arena, uint64_t, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
         set.offsets[i] = items[i].target->offset;
+        if (set.semaphores)
+            set.semaphores[i] = items[i].target->semaphore;
         if (set.cookies)
             set.cookies[i] = items[i].cookie;
     }
@@ -277,5 +284,6 @@ int probe_attach(struct probe_context *context, struct probe_link *out, int prog
     attach_items(&at, items, count);
     if (out->failures.count)
         *error = out->failures.data[0].text;
-    return out->attached == 0 ? out->failures.data[0].error : 0;
+    bool nothing = out->fast.count == 0 && out->slow.count == 0;
+    return out->failures.count && nothing ? out->failures.data[0].error : 0;
 }

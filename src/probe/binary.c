@@ -5,11 +5,14 @@
 #include "object/maps.h"
 #include "probe/context_int.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum { LINK_MAX_BYTES = 4096 };
@@ -98,6 +101,48 @@ static const char *find_mapped(struct probe_context *context, const char *name) 
     return NULL;
 }
 
+/* A file that was replaced since is still behind the mapping. */
+static void add_mapped(struct probe_context *context, pid_t pid, const char *root, const struct object_map *map,
+                       struct probe_binaries *out) {
+    const char *path = arena_printf(context->arena, "%s%s", root, map->path);
+
+    if (map->is_deleted)
+        path = arena_printf(context->arena, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, map->start, map->end);
+    add_binary(context, path, map->path, out);
+}
+
+/* Files are told apart by device and inode, so that each is opened once; their paths follow from the first process. */
+static void find_mapped_by(struct probe_context *context, pid_t pid, const char *root, struct probe_binaries *out) {
+    struct object_maps maps;
+
+    if (object_maps_read(context->arena, pid, true, &maps) != 0)
+        return;
+    for (uint32_t i = 0; i < maps.count; i++) {
+        const struct object_map *map = &maps.items[i];
+        bool known = map->path[0] != '/';
+        for (uint32_t k = 0; !known && k < out->items.count; k++)
+            known = out->items.data[k].inode == map->inode &&
+                    out->items.data[k].device == makedev(map->device_major, map->device_minor);
+        if (!known)
+            add_mapped(context, pid, root, map, out);
+    }
+}
+
+void probe_find_mapped(struct probe_context *context, struct probe_binaries *out) {
+    if (context->pid > 0) {
+        find_mapped_by(context, context->pid, target_root(context), out);
+        return;
+    }
+    DIR *directory = opendir("/proc");
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        pid_t pid = atoi(entry->d_name);
+        if (pid > 0)
+            find_mapped_by(context, pid, arena_printf(context->arena, "/proc/%d/root", (int)pid), out);
+    }
+    if (directory)
+        closedir(directory);
+}
+
 static int not_found(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
                      const char *reason, struct probe_error *error) {
     int result = probe_fail_match(context, error, part, "%s target file '%s' does not exist or is not executable",
@@ -141,7 +186,10 @@ int probe_find_binaries(struct probe_context *context, const struct probe_point 
     }
     if (!probe_has_star(part->text))
         return find_by_name(context, point, part, out, error);
-    find_by_glob(context, part->text, out);
+    if (context->pid > 0 && strcmp(part->text, "*") == 0)
+        probe_find_mapped(context, out);
+    else
+        find_by_glob(context, part->text, out);
     if (out->items.count == 0)
         return probe_fail_match(context, error, part, "%s target file '%s' matches no file", point->kind->name,
                                 part->text);

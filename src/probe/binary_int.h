@@ -1,4 +1,4 @@
-/* Which files a uprobe's target names. */
+/* Which files the target of a user probe names. */
 #ifndef TARSIER_PROBE_BINARY_INT_H
 #define TARSIER_PROBE_BINARY_INT_H
 
@@ -15,6 +15,8 @@ struct probe_binaries {
     VEC(struct probe_binary) items; /* each file once, however many names it has */
 };
 
+/* The files with code that the target process has mapped, or those of all processes where there is none. */
+void probe_find_mapped(struct probe_context *context, struct probe_binaries *out);
 /* `part` NULL: the executable of the target process. */
 int probe_find_binaries(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
                         struct probe_binaries *out, struct probe_error *error);

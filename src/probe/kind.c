@@ -15,9 +15,9 @@
 #include <strings.h>
 
 const struct probe_kind *const probe_kinds[] = {
-    &probe_kind_begin,      &probe_kind_end,           &probe_kind_interval,
-    &probe_kind_profile,    &probe_kind_rawtracepoint, &probe_kind_software,
-    &probe_kind_tracepoint, &probe_kind_uprobe,        &probe_kind_uretprobe,
+    &probe_kind_begin,         &probe_kind_end,      &probe_kind_interval,   &probe_kind_profile,
+    &probe_kind_rawtracepoint, &probe_kind_software, &probe_kind_tracepoint, &probe_kind_uprobe,
+    &probe_kind_uretprobe,     &probe_kind_usdt,
 };
 const uint32_t probe_kind_count = sizeof probe_kinds / sizeof *probe_kinds;
 
@@ -27,7 +27,7 @@ static bool same_name(const char *name, const char *text, size_t length) {
 
 const struct probe_kind *probe_kind_find(const char *provider, size_t length) {
     if (length == 1 && *provider == 'U') /* the one spelling whose case tells two kinds apart: usdt, not uprobe */
-        return NULL;
+        return &probe_kind_usdt;
     for (uint32_t i = 0; i < probe_kind_count; i++) {
         const struct probe_kind *kind = probe_kinds[i];
         if (same_name(kind->name, provider, length))
@@ -93,17 +93,22 @@ static int check_parts(struct probe_context *context, const struct probe_point *
     return result;
 }
 
-/* "*:sched_switch": every kernel event kind that has a match. */
+bool probe_is_about_user(const struct probe_context *context, const struct probe_point *point) {
+    return context->pid > 0 || (point->part_count > 0 && strchr(point->parts[0].text, '/'));
+}
+
+/* "*:sched_switch": every kernel event kind that has a match; "*:/bin/sh:main": every user kind. */
 static int expand_any_kind(struct probe_context *context, struct probe_point *point, struct probe_targets *out,
                            struct probe_error *error) {
+    bool user = probe_is_about_user(context, point);
     uint32_t before = out->items.count;
     int first = 0;
 
     for (uint32_t i = 0; i < probe_kind_count; i++) {
         struct probe_error ignored;
         point->kind = probe_kinds[i];
-        if (!point->kind->matches_provider_wildcard || !str_glob(point->provider.text, point->kind->name) ||
-            check_parts(context, point, &ignored) != 0)
+        if (!(user ? point->kind->is_user : point->kind->matches_provider_wildcard) ||
+            !str_glob(point->provider.text, point->kind->name) || check_parts(context, point, &ignored) != 0)
             continue;
         int result = point->kind->expand(context, point, out, first == 0 ? error : &ignored);
         first = first ? first : result;

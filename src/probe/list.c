@@ -62,12 +62,19 @@ static const char *line_pattern(struct probe_context *context, const struct prob
     return pattern;
 }
 
-/* No kind is named: the pattern is about whole lines. */
-static int list_all(struct probe_context *context, struct probe_lister *lister, struct probe_error *error) {
+/* No kind is named: the pattern is about whole lines. Kinds of user programs need to know the file. */
+static int list_all(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
+                    struct probe_error *error) {
+    bool user = probe_is_about_user(context, point);
     int result = 0;
 
     for (uint32_t i = 0; i < probe_kind_count; i++) {
         struct probe_point everything = {.kind = probe_kinds[i]};
+        if (user && probe_kinds[i]->is_user && point->part_count &&
+            str_glob(point->provider.text, probe_kinds[i]->name)) {
+            everything = *point;
+            everything.kind = probe_kinds[i];
+        }
         int listed = probe_kinds[i]->list(context, &everything, lister, error);
         result = result ? result : listed;
     }
@@ -84,11 +91,11 @@ static int list_kind(struct probe_context *context, const struct probe_point *po
 int probe_list(struct probe_context *context, const char *pattern, bool verbose, probe_line_fn line, void *user,
                struct probe_error *error) {
     struct probe_lister lister = {.verbose = verbose, .pattern = "*", .line = line, .user = user};
-    struct probe_point point;
+    struct probe_point point = {0};
 
     *error = (struct probe_error){0};
     if (!pattern || !*pattern)
-        return list_all(context, &lister, error);
+        return list_all(context, &point, &lister, error);
     if (probe_list_types(context, &lister, pattern))
         return lister.count;
     int result = probe_split(context, pattern, &point, error);
@@ -104,5 +111,5 @@ int probe_list(struct probe_context *context, const char *pattern, bool verbose,
         return result;
     }
     lister.pattern = pattern;
-    return list_all(context, &lister, error);
+    return list_all(context, &point, &lister, error);
 }

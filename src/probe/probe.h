@@ -26,6 +26,7 @@
 
 struct kernel_features;
 struct object_btf;
+struct object_usdt_arguments;
 struct probe_caches; /* lazily opened tracefs, event names, ELF files, BTF */
 struct probe_kind;
 
@@ -62,7 +63,7 @@ enum probe_mechanism {
     PROBE_PERF_TRACEPOINT,
     /* profile, interval, software: ctx is struct bpf_perf_event_data. */
     PROBE_PERF_SAMPLE,
-    /* uprobe, uretprobe: ctx is struct pt_regs of the user thread. */
+    /* uprobe, uretprobe, usdt: ctx is struct pt_regs of the user thread. */
     PROBE_UPROBE,
 };
 
@@ -94,6 +95,11 @@ struct probe_target {
     uint64_t offset;    /* in the file: what the kernel wants */
     uint64_t address;   /* virtual address in the file: what a symbol table says */
     bool is_return;
+
+    /* usdt: a uprobe too; one target for each place of a probe */
+    const struct object_usdt_arguments *usdt; /* where the arguments are at this place */
+    uint64_t semaphore;                       /* file offset of the counter that the kernel raises; 0: none */
+    bool is_further;                          /* not the first place of its probe: counts as one with that */
 };
 
 struct probe_targets {
@@ -149,7 +155,7 @@ struct probe_link {
     VEC(int) fast; /* closing ends the program and returns at once */
     VEC(int) slow; /* closing ends the program after some 30 ms (perf tracepoints, uprobes); these waits can overlap */
     VEC(int) late; /* perf events behind `slow` ones, closed after them: 40 ms each, mostly one after the other */
-    uint32_t attached; /* targets that fire */
+    uint32_t attached; /* probes that fire (usdt: whatever the number of its places) */
     VEC(struct probe_failure) failures;
 };
 

@@ -42,6 +42,7 @@ struct probe_kind {
     bool optional_first_part;       /* with a target process one part fewer will do */
     bool implied_first_part;        /* -l: "t:*x*" means any system, "rt:x" any module */
     bool matches_provider_wildcard; /* "*:x" tries this kind */
+    bool is_user;                   /* "*:/bin/x:f" tries this kind, and "*:x" with a target process */
     int (*expand)(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
                   struct probe_error *error);
     /* Lists what matches `point` (its parts may be missing: everything). */
@@ -50,11 +51,14 @@ struct probe_kind {
 };
 
 extern const struct probe_kind probe_kind_begin, probe_kind_end, probe_kind_tracepoint, probe_kind_rawtracepoint,
-    probe_kind_profile, probe_kind_interval, probe_kind_software, probe_kind_uprobe, probe_kind_uretprobe;
+    probe_kind_profile, probe_kind_interval, probe_kind_software, probe_kind_uprobe, probe_kind_uretprobe,
+    probe_kind_usdt;
 extern const struct probe_kind *const probe_kinds[];
 extern const uint32_t probe_kind_count;
 
 /* kind.c */
+/* "*:x" and the like are about user programs: x is a path, or there is a target process. */
+bool probe_is_about_user(const struct probe_context *context, const struct probe_point *point);
 const struct probe_kind *probe_kind_find(const char *provider, size_t length);
 struct probe_target *probe_add_target(struct probe_context *context, const struct probe_point *point,
                                       struct probe_targets *out);

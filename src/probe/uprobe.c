@@ -279,6 +279,7 @@ const struct probe_kind probe_kind_uprobe = {
     .parts_min = 2,
     .parts_max = 2,
     .optional_first_part = true,
+    .is_user = true,
     .expand = uprobe_expand,
     .list = uprobe_list,
 };
@@ -290,6 +291,7 @@ const struct probe_kind probe_kind_uretprobe = {
     .parts_min = 2,
     .parts_max = 2,
     .optional_first_part = true,
+    .is_user = true,
     .expand = uprobe_expand,
     .list = uprobe_list,
 };

@@ -131,7 +131,7 @@ static int attach_unit(struct session *s, struct session_unit *unit) {
     if (unit->target.probe_id == LANG_PROBE_BY_COOKIE) {
         cookies = arena_new_array(s->arena, uint64_t, count);
         for (uint32_t i = 0; i < count; i++)
-            cookies[i] = unit->target.first_probe + i;
+            cookies[i] = unit->probe_ids[i];
     }
     struct probe_error error = {0};
     int result = probe_attach(&s->probes, &unit->link, unit->program_fd,

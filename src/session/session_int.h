@@ -3,6 +3,7 @@
 #ifndef TARSIER_SESSION_SESSION_INT_H
 #define TARSIER_SESSION_SESSION_INT_H
 
+#include "base/hash.h"
 #include "bpf/bpf.h"
 #include "kernel/bpf.h"
 #include "kernel/feature.h"
@@ -20,6 +21,7 @@ struct session_unit {
     struct lang_unit lang;
     struct lang_target target;
     struct probe_targets targets;
+    uint32_t *probe_ids; /* of each target: its name's place in the session's table */
     struct bpf_program program;
     struct probe_program kernel; /* type and attach type */
     int program_fd;
@@ -70,7 +72,8 @@ struct session {
     struct probe_context probes;
     regex_t probe_filter; /* while targets are looked up, when there is one */
     VEC(struct session_unit *) units;
-    VEC(const char *) probe_names;
+    VEC(const char *) probe_names; /* each once: `probe` as a key is one key for one name */
+    struct hash probe_ids;         /* name -> its place + 1 */
 
     struct session_map *maps; /* one for each of plan->maps */
     uint8_t *globals;         /* mapped; NULL while there are no maps */

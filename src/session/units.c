@@ -4,6 +4,7 @@
  * a program that is already running there: all system calls of a block (one entry, one exit tracepoint), and the
  * user functions of a block.
  */
+#include "object/usdt.h"
 #include "session/session_int.h"
 #include <errno.h>
 #include <string.h>
@@ -50,8 +51,13 @@ static bool same_args(const struct type *a, const struct type *b) {
     return true;
 }
 
+/* What decides which targets of a block may share a program. */
+struct block_use {
+    bool name, numbered_args;
+};
+
 static bool may_share(struct session *s, const struct session_unit *unit, const struct probe_target *target,
-                      bool uses_name) {
+                      const struct block_use *use) {
     const struct probe_target *first = unit->targets.items.data[0];
     if (!probe_can_share(&s->probes, first, target) || !same_args(first->args, target->args))
         return false;
@@ -61,16 +67,18 @@ static bool may_share(struct session *s, const struct session_unit *unit, const 
         return first->syscall_number >= 0 && target->syscall_number >= 0 &&
                target->syscall_number < (int)LANG_SYSCALL_LIMIT;
     case PROBE_UPROBE:
-        return !uses_name || probe_has_cookie(&s->probes, target);
+        if (use->numbered_args && target->usdt && !object_usdt_same(first->usdt, target->usdt))
+            return false;
+        return !use->name || probe_has_cookie(&s->probes, target);
     default:
         return false;
     }
 }
 
 static struct session_unit *unit_for(struct session *s, uint32_t first_of_block, struct node *block,
-                                     const struct probe_target *target, bool uses_name) {
+                                     const struct probe_target *target, const struct block_use *use) {
     for (uint32_t i = first_of_block; i < s->units.count; i++) {
-        if (may_share(s, s->units.data[i], target, uses_name))
+        if (may_share(s, s->units.data[i], target, use))
             return s->units.data[i];
     }
     struct session_unit *unit = arena_make(s->arena, struct session_unit);
@@ -132,6 +140,16 @@ static bool could_be_us(const struct session *s, const struct session_unit *unit
 
 static bool runs_compat_processes(void) { return access("/proc/sys/abi/vsyscall32", F_OK) == 0; }
 
+/* The same name is the same probe, in whatever block and program it fires. */
+static uint32_t probe_id(struct session *s, const char *name) {
+    uintptr_t known = (uintptr_t)hash_get(&s->probe_ids, name);
+    if (known)
+        return (uint32_t)(known - 1);
+    vec_push(s->arena, &s->probe_names, name);
+    hash_put(&s->probe_ids, name, (void *)(uintptr_t)s->probe_names.count);
+    return s->probe_names.count - 1;
+}
+
 static void describe(struct session *s, struct session_unit *unit) {
     const struct probe_target *first = unit->targets.items.data[0];
     uint32_t count = unit->targets.items.count;
@@ -139,10 +157,14 @@ static void describe(struct session *s, struct session_unit *unit) {
     target->context = context_of(first);
     target->has_btf = first->attach_btf_id != 0;
     target->args = first->args;
+    target->usdt = first->usdt;
     target->provider = first->kind_name;
     target->name = first->name;
     target->user_pointers = first->args_space == SPACE_USER || first->mechanism == PROBE_UPROBE;
-    target->first_probe = s->probe_names.count;
+    unit->probe_ids = arena_new_array(s->arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++)
+        unit->probe_ids[i] = probe_id(s, unit->targets.items.data[i]->name);
+    target->first_probe = unit->probe_ids[0];
     target->syscall_number = -1;
     bool syscall = first->mechanism == PROBE_SYSCALL_ENTER || first->mechanism == PROBE_SYSCALL_EXIT;
     if (syscall && count == 1) {
@@ -150,7 +172,7 @@ static void describe(struct session *s, struct session_unit *unit) {
     } else if (syscall) {
         uint32_t *table = arena_new_array(s->arena, uint32_t, LANG_SYSCALL_LIMIT);
         for (uint32_t i = 0; i < count; i++)
-            table[unit->targets.items.data[i]->syscall_number] = target->first_probe + i + 1;
+            table[unit->targets.items.data[i]->syscall_number] = unit->probe_ids[i] + 1;
         target->syscall_probes = table;
         target->probe_id = LANG_PROBE_BY_SYSCALL;
     } else if (count > 1) {
@@ -161,8 +183,6 @@ static void describe(struct session *s, struct session_unit *unit) {
         target->filter_pid = (uint32_t)s->options->pid;
     target->exclude_self = could_be_us(s, unit, first);
     unit->kernel = probe_program(&s->probes, first);
-    for (uint32_t i = 0; i < count; i++)
-        vec_push(s->arena, &s->probe_names, unit->targets.items.data[i]->name);
 }
 
 /* ---- expansion ----------------------------------------------------------------------------------------------- */
@@ -202,7 +222,8 @@ static int compile_filter(struct session *s) {
 
 /* Some targets of a block may be missing (a warning says so); a block without any is an error. */
 static void expand_block(struct session *s, struct node *block) {
-    bool want_args = lang_uses_args(block), uses_name = lang_uses(block, "probe");
+    const struct block_use use = {lang_uses(block, "probe"), lang_uses_numbered_args(block)};
+    bool want_args = lang_uses_args(block);
     uint32_t first_unit = s->units.count, points = 0, found = 0;
     uint32_t policy = s->settings.missing_probes;
     VEC(struct probe_error) missing = {0};
@@ -225,7 +246,7 @@ static void expand_block(struct session *s, struct node *block) {
             found++;
             if (!is_chosen(s, target))
                 continue;
-            struct session_unit *unit = unit_for(s, first_unit, block, target, uses_name);
+            struct session_unit *unit = unit_for(s, first_unit, block, target, &use);
             vec_push(s->arena, &unit->targets.items, target);
             if (target->warning)
                 diag_warning(&s->diags, "target", point->loc, "%s", target->warning);
@@ -240,6 +261,7 @@ static void expand_block(struct session *s, struct node *block) {
 }
 
 int session_expand(struct session *s) {
+    hash_init(&s->probe_ids, s->arena);
     if (compile_filter(s) != SESSION_OK)
         return SESSION_USER_ERROR;
     for (struct node *block = s->program->tree->child; block; block = block->next)
