@@ -130,6 +130,8 @@ bool lang_check(struct lang_program *program, const struct lang_unit *units, uin
         report_unit(&c, &units[i]);
         mark_cleared_at_end(units[i].probe);
     }
+    c.report = true;
+    check_map_declarations(&c);
     for (uint32_t i = 0; i < program->maps.count; i++)
         if (!program->maps.data[i]->key)
             program->maps.data[i]->always_tid_key = false;

@@ -202,3 +202,47 @@ struct lang_map *check_map_whole(struct check *c, struct node *node, const char 
     node->type = type_void();
     return map;
 }
+
+/* ---- declarations ------------------------------------------------------------------------------------------ */
+
+static void report_map_kind(struct check *c, const struct lang_map_declaration *declaration, const struct lang_map *map,
+                            bool percpu) {
+    const char *wanted = percpu ? "hash" : "percpuhash";
+
+    check_error(c, "map-kind-mismatch", declaration->kind_loc,
+                "Incompatible map types. Type from declaration: %s. Type from value/key type: %s",
+                lang_map_kind_names[declaration->kind], wanted);
+    if (percpu)
+        check_hint(c, "values of type '%s' cannot be added up over the CPUs: write %s(%u)",
+                   check_type_text(c, map->value), declaration->kind == LANG_MAP_PERCPUHASH ? "hash" : "lruhash",
+                   declaration->entries);
+    else
+        check_hint(c, "values of type '%s' are kept for each CPU: write %s(%u)", check_type_text(c, map->value),
+                   declaration->kind == LANG_MAP_HASH ? "percpuhash" : "percpulruhash", declaration->entries);
+}
+
+static void check_map_declaration(struct check *c, const struct lang_map_declaration *declaration) {
+    const struct lang_map *map = NULL;
+    bool percpu = declaration->kind == LANG_MAP_PERCPUHASH || declaration->kind == LANG_MAP_PERCPULRUHASH;
+
+    for (uint32_t i = 0; i < c->program->maps.count && !map; i++)
+        if (strcmp(c->program->maps.data[i]->name, declaration->name) == 0)
+            map = c->program->maps.data[i];
+    if (declaration->entries > LANG_MAP_ENTRIES_MOST) {
+        check_error(c, "map-entries", declaration->entries_loc, "a map holds at most %u entries (%u provided)",
+                    LANG_MAP_ENTRIES_MOST, declaration->entries);
+        check_hint(c, "entries that are declared for a lruhash take memory at once, others when they are used");
+    }
+    if (!map) {
+        check_warning(c, "unused-map", declaration->name_loc, "Unused map: %s", declaration->name);
+        check_hint(c, "the declaration can be left out");
+    } else if (map->value && (percpu ? !type_is_aggregate(map->value) && map->value->kind != TYPE_INT
+                                     : type_is_aggregate(map->value))) {
+        report_map_kind(c, declaration, map, percpu);
+    }
+}
+
+void check_map_declarations(struct check *c) {
+    for (uint32_t i = 0; i < c->program->map_declarations.count; i++)
+        check_map_declaration(c, &c->program->map_declarations.data[i]);
+}

@@ -60,6 +60,10 @@ struct lang_target {
 
 /* ---- what the outside knows -------------------------------------------------------------------------------- */
 
+/* What happens when a map has no room for a new key: the update is lost and counted; another key makes room; the run
+ * ends. */
+enum lang_full_maps { LANG_FULL_COUNT, LANG_FULL_EVICT, LANG_FULL_STOP };
+
 struct lang_env {
     void *context;
     /* struct, union, enum or typedef of the kernel (keyword as in struct type_name); NULL when unknown. */
@@ -70,10 +74,11 @@ struct lang_env {
     const char *const *positional; /* $1.. */
     uint32_t positional_count;
     uint32_t self_pid;
-    uint64_t start_boottime;         /* ns since boot when tarsier started: what `elapsed` counts from */
-    uint32_t cpu_count;              /* possible CPUs */
-    uint32_t max_strlen;             /* bytes a str() may take, NUL included: 1024 */
-    uint32_t max_map_keys;           /* 4096 */
+    uint64_t start_boottime; /* ns since boot when tarsier started: what `elapsed` counts from */
+    uint32_t cpu_count;      /* possible CPUs */
+    uint32_t max_strlen;     /* bytes a str() may take, NUL included: 1024 */
+    uint32_t max_map_keys;   /* 4096 */
+    enum lang_full_maps full_maps;
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;
     bool allow_unsafe;
@@ -99,7 +104,7 @@ enum lang_storage {
     LANG_STORE_ROWS,         /* scalar aggregate: a row of the globals for each CPU, no look-up */
     LANG_STORE_PERCPU_ARRAY, /* scalar aggregate that is cleared while events arrive, or large */
     LANG_STORE_HASH,         /* plain value, keyed; scalars that are no integer use the key 0 */
-    LANG_STORE_PERCPU_HASH,  /* keyed aggregate */
+    LANG_STORE_PERCPU_HASH,  /* keyed aggregate; integers that a declaration wants on each CPU */
     LANG_STORE_TASK,         /* [tid] only, never printed nor left at exit: task storage */
 };
 
@@ -159,6 +164,7 @@ enum lang_map_kind {
     LANG_MAP_PERCPULRUHASH,
     LANG_MAP_KIND_COUNT
 };
+enum { LANG_MAP_ENTRIES_MOST = 64 << 20 }; /* of one map */
 struct lang_map_declaration {
     const char *name; /* with the @ */
     enum lang_map_kind kind;

@@ -162,7 +162,7 @@ static void statement_print(struct lower *l, const struct node *node, const stru
         action.div = value->next && value->next->next ? value->next->next->number : 0;
         action.then = then_of(l, next, value->map);
         lower_record(l, &action, NULL, 0);
-    } else if (element && type_is_aggregate(value->map->value)) {
+    } else if (element && value->map->storage == LANG_STORE_PERCPU_HASH) {
         /* The element is on all CPUs: user space reads it by the key. */
         action.kind = LANG_ACTION_PRINT_ELEMENT;
         action.map = value->map;

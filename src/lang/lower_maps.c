@@ -127,6 +127,18 @@ static ir_value find_element(struct lower *l, const struct lang_map *map, const 
     return element;
 }
 
+/* The first one that finds the map full tells user space. */
+static void report_full(struct lower *l, const struct lang_map *map, ir_block done) {
+    struct ir_function *f = l->f;
+    struct lang_action action = {.kind = LANG_ACTION_FULL, .loc = f->loc, .map = (struct lang_map *)map};
+    ir_value before = ir_atomic(f, IR_ATOMIC_FETCH_ADD, 8, lower_global(l, spec_of(l, map)->full_counter), 0,
+                                ir_constant(f, 1), IR_NONE);
+    ir_block first = ir_block_new(f, f->current);
+    ir_branch(f, before, done, first);
+    ir_enter(f, first);
+    lower_record(l, &action, NULL, 0);
+}
+
 static void count_refused(struct lower *l, const struct lang_map *map, ir_value error) {
     struct ir_function *f = l->f;
     const struct lang_map_plan *spec = spec_of(l, map);
@@ -136,7 +148,10 @@ static void count_refused(struct lower *l, const struct lang_map *map, ir_value 
     ir_value code = ir_extend(f, error, 4, true);
     ir_branch(f, ir_binary(f, IR_EQ, code, ir_constant(f, -E2BIG)), full, refused);
     ir_enter(f, full);
-    lower_count(l, spec->full_counter);
+    if (l->env->full_maps == LANG_FULL_STOP)
+        report_full(l, map, join);
+    else
+        lower_count(l, spec->full_counter);
     ir_jump(f, join);
     ir_enter(f, refused);
     lower_count(l, spec->refused_counter);

@@ -295,7 +295,7 @@ static void take_element(struct lower *l, const struct node *variable, const str
     if (!(parts & 2))
         return;
     to = place_add(l, to, pair->fields[1].offset);
-    if (type_is_aggregate(map->value))
+    if (map->storage == LANG_STORE_PERCPU_HASH)
         lower_store(l, to, pair->fields[1].type, lower_aggregate_element(l, map));
     else
         lower_copy_stored(l, to, place_direct(ir_element(l->f, IR_ELEMENT_VALUE), 0), pair->fields[1].type);

@@ -82,6 +82,12 @@ uint32_t lang_plan_scratch(struct lang_plan *plan) {
     return plan->scratch;
 }
 
+/* The programs that will be made. */
+struct plan_units {
+    const struct lang_unit *data;
+    uint32_t count;
+};
+
 /* True when a call of `function` on the map stands somewhere under `node`. */
 static bool calls_on_map(const struct node *node, const struct lang_map *map, enum lang_function_id function) {
     if (node->kind == NODE_CALL && node->function && node->function->id == function && node->child &&
@@ -121,17 +127,23 @@ static bool fits_rows(const struct lang_plan *plan, const struct lang_map *map, 
            (uint64_t)power_of_two(map->value->size + 8) * plan->cpu_rows <= ROWS_MOST;
 }
 
+static bool is_percpu(const struct lang_map_declaration *declared) {
+    return declared && (declared->kind == LANG_MAP_PERCPUHASH || declared->kind == LANG_MAP_PERCPULRUHASH);
+}
+
 static enum lang_storage choose_storage(const struct lang_plan *plan, const struct lang_map *map, bool generations,
-                                        const struct lang_env *env) {
+                                        const struct lang_map_declaration *declared, const struct lang_env *env) {
     if (type_is_aggregate(map->value) && map->key)
         return LANG_STORE_PERCPU_HASH;
     if (type_is_aggregate(map->value))
         return fits_rows(plan, map, generations) ? LANG_STORE_ROWS : LANG_STORE_PERCPU_ARRAY;
     bool integer = type_is_scalar(map->value);
+    if (is_percpu(declared))
+        return LANG_STORE_PERCPU_HASH;
     if (!map->key)
         return integer ? LANG_STORE_GLOBAL : LANG_STORE_HASH;
     /* Per-thread values live in the thread, where nobody can see the difference. */
-    if (env->has_task_storage && integer && map->always_tid_key && map->cleared_at_end && !generations &&
+    if (env->has_task_storage && integer && !declared && map->always_tid_key && map->cleared_at_end && !generations &&
         !map->printed && !map->iterated && !map->counted && !map->zeroed)
         return LANG_STORE_TASK;
     return LANG_STORE_HASH;
@@ -149,10 +161,66 @@ static void plan_rows(struct lang_plan *plan, struct lang_map *map) {
     plan->globals_size = map->offset + map->stride * plan->cpu_rows;
 }
 
-static void plan_map(struct lang_program *program, struct lang_map *map, const struct lang_env *env) {
+static bool updates(const struct node *node, const struct lang_map *map) {
+    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && node->child->kind == NODE_MAP &&
+        node->child->map == map)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (updates(child, map))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the kernel can allocate while such a program runs. Where interrupts are off it has two elements at hand for
+ * each CPU and map, and gets more only when they are on again: further new keys are refused. */
+static bool can_allocate(enum lang_context context) {
+    switch (context) {
+    case LANG_CONTEXT_NONE:
+    case LANG_CONTEXT_SYSCALL_ENTER:
+    case LANG_CONTEXT_SYSCALL_EXIT:
+    case LANG_CONTEXT_UPROBE:
+    case LANG_CONTEXT_URETPROBE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* So such maps are allocated beforehand, unless that is too much. (Otherwise not: 4096 elements of 512 bytes on each of
+ * 2 CPUs take 10 ms at the start.) */
+static bool wants_beforehand(const struct lang_map_plan *spec, const struct lang_map *map,
+                             const struct plan_units *units, const struct lang_env *env) {
+    bool percpu = map->storage == LANG_STORE_PERCPU_HASH;
+    uint64_t element = spec->key_size + (uint64_t)spec->value_size * (percpu ? env->cpu_count : 1);
+    bool wanted = false;
+    for (uint32_t i = 0; i < units->count; i++)
+        wanted |= !can_allocate(units->data[i].target->context) && updates(units->data[i].probe, map);
+    return wanted && element * spec->max_entries <= LANG_BEFOREHAND_MOST;
+}
+
+/* A hash in the kernel: of the declared kind and size, or of the usual ones. */
+static void plan_hash(struct lang_map_plan *spec, const struct lang_map *map,
+                      const struct lang_map_declaration *declared, const struct plan_units *units,
+                      const struct lang_env *env) {
+    bool lru = map->key && env->full_maps == LANG_FULL_EVICT;
+    if (declared)
+        lru = map->key && (declared->kind == LANG_MAP_LRUHASH || declared->kind == LANG_MAP_PERCPULRUHASH);
+    spec->key_size = map->key ? (map->key->size + 7) & ~7u : 8;
+    spec->max_entries = !map->key ? 1 : declared ? declared->entries : env->max_map_keys;
+    spec->declared = declared != NULL;
+    if (lru) /* these are always allocated beforehand */
+        spec->type = spec->type == BPF_MAP_TYPE_HASH ? BPF_MAP_TYPE_LRU_HASH : BPF_MAP_TYPE_LRU_PERCPU_HASH;
+    else if (!wants_beforehand(spec, map, units, env))
+        spec->flags = BPF_F_NO_PREALLOC;
+}
+
+static void plan_map(struct lang_program *program, struct lang_map *map, const struct plan_units *units,
+                     const struct lang_env *env) {
     struct lang_plan *plan = program->plan;
     bool generations = needs_generations(program, map);
-    map->storage = choose_storage(plan, map, generations, env);
+    const struct lang_map_declaration *declared = lang_find_map_declaration(program, map->name);
+    map->storage = choose_storage(plan, map, generations, declared, env);
     map->map = IR_NONE;
     if (map->storage == LANG_STORE_ROWS) {
         plan_rows(plan, map);
@@ -177,9 +245,7 @@ static void plan_map(struct lang_program *program, struct lang_map *map, const s
     spec->full_counter = lang_plan_counter(plan);
     spec->refused_counter = lang_plan_counter(plan);
     if (map->storage == LANG_STORE_HASH || map->storage == LANG_STORE_PERCPU_HASH) {
-        spec->key_size = map->key ? (map->key->size + 7) & ~7u : 8;
-        spec->max_entries = map->key ? env->max_map_keys : 1;
-        spec->flags = BPF_F_NO_PREALLOC;
+        plan_hash(spec, map, declared, units, env);
     } else if (map->storage == LANG_STORE_TASK) {
         spec->value_size = 16; /* u64 value, u64 set */
         spec->max_entries = 0;
@@ -187,25 +253,14 @@ static void plan_map(struct lang_program *program, struct lang_map *map, const s
     }
 }
 
-static bool updates(const struct node *node, const struct lang_map *map) {
-    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && node->child->kind == NODE_MAP &&
-        node->child->map == map)
-        return true;
-    for (const struct node *child = node->child; child; child = child->next) {
-        if (updates(child, map))
-            return true;
-    }
-    return false;
-}
-
 /* The kernel does not start a tracing program on a CPU where it is already running (it counts a miss), except behind
  * user probes. So what only one program updates needs no atomic instruction in memory of that CPU. */
-static bool has_single_writer(const struct lang_map *map, const struct lang_unit *units, uint32_t count) {
+static bool has_single_writer(const struct lang_map *map, const struct plan_units *units) {
     uint32_t writers = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!updates(units[i].probe, map))
+    for (uint32_t i = 0; i < units->count; i++) {
+        if (!updates(units->data[i].probe, map))
             continue;
-        enum lang_context context = units[i].target->context;
+        enum lang_context context = units->data[i].target->context;
         writers += context == LANG_CONTEXT_UPROBE || context == LANG_CONTEXT_URETPROBE ? 2 : 1;
     }
     return writers == 1;
@@ -213,11 +268,12 @@ static bool has_single_writer(const struct lang_map *map, const struct lang_unit
 
 void lang_plan_maps(struct lang_program *program, const struct lang_unit *units, uint32_t count,
                     const struct lang_env *env) {
+    const struct plan_units programs = {units, count};
     program->plan = lang_plan_new(program->arena, env);
     for (uint32_t i = 0; i < program->maps.count; i++) {
         struct lang_map *map = program->maps.data[i];
-        map->single_writer = has_single_writer(map, units, count);
+        map->single_writer = has_single_writer(map, &programs);
         if (map->value)
-            plan_map(program, map, env);
+            plan_map(program, map, &programs, env);
     }
 }

@@ -26,8 +26,9 @@
 #define LANG_ROW_SIZE 64u
 #define LANG_SCRATCH_SLOTS 8u
 #define LANG_SCRATCH_LIMIT 32768u
-#define LANG_SYSCALL_LIMIT 1024u     /* numbers a syscall table covers */
-#define LANG_RECORD_WAKE_NS 10000000 /* a forced wake-up when the last one is longer ago */
+#define LANG_BEFOREHAND_MOST (16u << 20) /* bytes of a hash that is allocated at the start */
+#define LANG_SYSCALL_LIMIT 1024u         /* numbers a syscall table covers */
+#define LANG_RECORD_WAKE_NS 10000000     /* a forced wake-up when the last one is longer ago */
 
 struct lang_cpu_row {
     uint64_t lost_records;   /* no room in the ring of this CPU */
@@ -53,6 +54,7 @@ enum lang_action_kind {
     LANG_ACTION_ZERO,
     LANG_ACTION_EXIT, /* record: i64 exit code */
     LANG_ACTION_TIME,
+    LANG_ACTION_FULL, /* the first update of `map` that found no room, with LANG_FULL_STOP */
 };
 
 /* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the
@@ -99,6 +101,7 @@ struct lang_map_plan {
     uint32_t type; /* enum bpf_map_type of the (inner) map */
     uint32_t key_size, value_size, max_entries, flags;
     bool generations; /* wrapped in an array of maps with one entry */
+    bool declared;    /* its size stands in the script */
     struct lang_map *script;
     uint32_t full_counter, refused_counter; /* offsets in the globals */
 };

@@ -67,6 +67,9 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
     case LANG_ACTION_TIME:
         do_time(s, action);
         break;
+    case LANG_ACTION_FULL:
+        session_map_full(s, action->map);
+        break;
     case LANG_ACTION_EXIT: {
         int64_t code;
         memcpy(&code, payload_of(bytes), sizeof code);

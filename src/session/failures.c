@@ -22,6 +22,43 @@ static void report_sites(struct session *s) {
     diag_print_all(&found, s->options->color, stderr);
 }
 
+/* full_maps = stop: what was counted so far is shown, nothing that would be wrong. */
+void session_map_full(struct session *s, const struct lang_map *map) {
+    view_output_flush(s->view.out);
+    fprintf(stderr, "ERROR: %s is full with %u keys; the run ends because full_maps is stop\n", map->name,
+            s->plan->maps.data[map->map].max_entries);
+    s->exit_code = 1;
+    s->stop = s->exit_dropped = true;
+}
+
+/* What to do about a full map: its size stands in the script, or it has the usual one. */
+static void full_cure(const struct lang_map_plan *map) {
+    bool percpu = map->type == BPF_MAP_TYPE_PERCPU_HASH || map->type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+    const char *kind = percpu ? "percpu" : "";
+    if (map->declared)
+        fprintf(stderr, "HINT: declare more: let %s = %shash(%u), or %slruhash(%u) to forget keys that are not used\n",
+                map->name, kind, map->max_entries * 4, kind, map->max_entries);
+    else
+        fprintf(
+            stderr,
+            "HINT: try config = { max_map_keys = %u } or BPFTRACE_MAX_MAP_KEYS; full_maps = evict forgets keys that "
+            "are not used\n",
+            map->max_entries * 4);
+}
+
+static void report_refused(const struct session *s, const struct lang_map_plan *map, uint64_t refused) {
+    bool percpu = map->type == BPF_MAP_TYPE_PERCPU_HASH;
+    uint64_t element = map->key_size + (uint64_t)map->value_size * (percpu ? s->cpus.count_possible : 1);
+    uint64_t keys = LANG_BEFOREHAND_MOST / element;
+    fprintf(stderr,
+            "WARNING: %" PRIu64 " updates of %s were refused by the kernel (it cannot allocate in a nested context)\n",
+            refused, map->name);
+    if (map->flags & BPF_F_NO_PREALLOC && keys > 0 && keys < map->max_entries)
+        fprintf(stderr,
+                "HINT: with %" PRIu64 " keys or less it is allocated beforehand: let %s = %shash(%" PRIu64 ")\n", keys,
+                map->name, percpu ? "percpu" : "", keys);
+}
+
 static void report_maps(const struct session *s) {
     for (uint32_t i = 0; i < s->plan->maps.count; i++) {
         const struct lang_map_plan *map = &s->plan->maps.data[i];
@@ -32,14 +69,10 @@ static void report_maps(const struct session *s) {
             fprintf(stderr,
                     "WARNING: Map full; can't update element: %s holds %u keys, %" PRIu64 " updates were lost\n",
                     map->name, map->max_entries, full);
-            fprintf(stderr, "HINT: try config = { max_map_keys = %u } or BPFTRACE_MAX_MAP_KEYS\n",
-                    map->max_entries * 4);
+            full_cure(map);
         }
         if (refused)
-            fprintf(stderr,
-                    "WARNING: %" PRIu64 " updates of %s were refused by the kernel (it cannot allocate in a nested "
-                    "context)\n",
-                    refused, map->name);
+            report_refused(s, map, refused);
     }
 }
 

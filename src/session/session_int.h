@@ -55,6 +55,7 @@ struct session_settings {
     uint32_t ring_pages; /* of all rings together; 0: as many as the script needs */
     uint32_t print_maps_on_exit;
     uint32_t missing_probes; /* enum session_missing */
+    uint32_t full_maps;      /* enum lang_full_maps */
     uint32_t stack_mode;     /* enum type_stack_mode */
     const char *string_trailer;
 };
@@ -138,6 +139,7 @@ void session_print_all_maps(struct session *s);
 
 /* failures.c */
 void session_report_failures(struct session *s);
+void session_map_full(struct session *s, const struct lang_map *map); /* and the policy is to stop */
 
 /* names.c */
 void session_names(struct session *s);

@@ -13,6 +13,8 @@ enum value_kind { NUMBER, WORD, TEXT, NO_EFFECT };
 
 static const char *const missing_names[] = {
     [SESSION_MISSING_ERROR] = "error", [SESSION_MISSING_WARN] = "warn", [SESSION_MISSING_IGNORE] = "ignore", NULL};
+static const char *const full_names[] = {
+    [LANG_FULL_COUNT] = "count", [LANG_FULL_EVICT] = "evict", [LANG_FULL_STOP] = "stop", NULL};
 static const char *const truth_names[] = {"false", "true", NULL};
 
 #define FIELD(name) offsetof(struct session_settings, name)
@@ -26,7 +28,8 @@ static const struct setting {
     const char *const *words; /* WORD: the value is the position in the list */
 } settings[] = {
     {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 8, 16384, NULL},
-    {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, 64u << 20, NULL},
+    {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, LANG_MAP_ENTRIES_MOST, NULL},
+    {"full_maps", WORD, FIELD(full_maps), NULL, 0, 0, full_names},
     {"perf_rb_pages", NUMBER, FIELD(ring_pages), NULL, 0, 1u << 20, NULL},
     {"print_maps_on_exit", WORD, FIELD(print_maps_on_exit), NULL, 0, 0, truth_names},
     {"missing_probes", WORD, FIELD(missing_probes), NULL, 0, 0, missing_names},
@@ -179,6 +182,7 @@ void session_settings(struct session *s) {
     read_environment(s);
     s->env.max_strlen = s->settings.max_strlen;
     s->env.max_map_keys = s->settings.max_map_keys;
+    s->env.full_maps = (enum lang_full_maps)s->settings.full_maps;
     s->env.stack_mode = (enum type_stack_mode)s->settings.stack_mode;
     s->view.string_trailer = s->settings.string_trailer;
 }

@@ -119,6 +119,7 @@ void view_reduce(const struct type *type, const void *per_cpu, uint32_t stride, 
     case TYPE_MAX:
         pick_extreme(type, per_cpu, stride, cpus, out);
         break;
+    case TYPE_INT: /* kept on each CPU because a declaration says so */
     case TYPE_COUNT:
     case TYPE_SUM:
     case TYPE_AVG:

@@ -112,3 +112,105 @@ def test_thread_values_are_kept_in_a_hash_for_a_loop(trace):
 def test_what_a_loop_refuses(trace, text, words):
     answer = trace(f"begin {{ {text} }}")
     assert answer.code == 1 and words in answer.stderr, answer.stderr
+
+
+# ---- kinds of maps ------------------------------------------------------------------------------------------------
+
+def test_declared_size(trace):
+    answer = trace("let @a = hash(1); begin { @a[1] = 1; @a[2] = 2; }")
+    assert answer.keyed("@a") == {"1": 1}
+    assert "Map full; can't update element: @a holds 1 keys, 1 updates were lost" in answer.stderr
+    assert "HINT: declare more: let @a = hash(4), or lruhash(1)" in answer.stderr
+
+
+def test_the_same_key_again_needs_no_room(trace):
+    answer = trace('let @a = hash(1); let @b = hash(1); begin { @a[0] = 0; @a[0] = 1; @b["x"] = "y"; @b["x"] = "z"; }', "-q")
+    assert answer.keyed("@a") == {"0": 1} and "@b[x]: z" in answer.stdout and not answer.stderr
+
+
+@pytest.mark.parametrize("kind, value", [("lruhash", "$i"), ("percpulruhash", "count()"), ("percpulruhash", "$i")])
+def test_least_recently_used_keys_go(trace, kind, value):
+    answer = trace(f"let @a = {kind}(4); begin {{ for $i : 0..20 {{ @a[$i] = {value}; }} }}", "-q")
+    assert 1 <= len(answer.keyed("@a")) <= 4 and not answer.stderr
+
+
+def test_declared_map_without_keys(trace):
+    answer = trace("let @a = hash(1); let @b = lruhash(5); let @c = percpuhash(1); let @d = percpuhash(3); "
+                   "begin { @a = 7; @b = 8; @c = count(); @d++; @d += 5; print(@d); }", "-q")
+    assert answer.lines() == ["@d: 6", "@a: 7", "@b: 8", "@c: 1", "@d: 6"] and not answer.stderr
+
+
+def test_integers_of_each_cpu_are_added_up(trace, workload):
+    work = workload("calls", 5000, 0, 2)
+    answer = trace(f"let @a = percpuhash(10); tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @a[1]++; @a[2] += 3; "
+                   "@on[cpu] = 1; } end { print(@a[1]); for ($kv : @a) { print($kv); } }", run=work)
+    assert answer.keyed("@a") == {"1": 10000, "2": 30000} and len(answer.keyed("@on")) == 2
+    assert sorted(answer.lines()[:3]) == ["(1, 10000)", "(2, 30000)", "10000"]
+
+
+def test_kinds_can_be_cleared_walked_and_counted(trace):
+    for kind in ("hash", "lruhash", "percpuhash", "percpulruhash"):
+        answer = trace(f"let @a = {kind}(100); interval:ms:5 {{ @n++; @a[@n % 3] += 1; }} "
+                       "interval:ms:60 { print(len(@a)); $t = 0; for ($kv : @a) { $t += $kv.1; } @t = sum($t); clear(@a); } "
+                       "interval:ms:310 { clear(@a); exit(); }", "-q")
+        assert answer.lines()[0] == "3" and not answer.stderr
+        assert answer.value("@t") > 20, kind
+
+
+@pytest.mark.parametrize("program, words", [
+    ("let @a = hash(9); begin { @a[1] = count(); }", "Type from declaration: hash. Type from value/key type: percpuhash"),
+    ("let @a = lruhash(9); begin { @a = hist(1); }", "Type from declaration: lruhash. Type from value/key type: percpuhash"),
+    ('let @a = percpuhash(9); begin { @a[1] = "x"; }', "Type from declaration: percpuhash. Type from value/key type: hash"),
+    ('let @a = percpulruhash(9); begin { @a[1] = (1, 2); }', "write lruhash(9)"),
+    ("let @a = hash(100000000); begin { @a[1] = 1; }", "a map holds at most 67108864 entries"),
+])
+def test_kinds_that_do_not_fit(trace, program, words):
+    answer = trace(program)
+    assert answer.code == 1 and words in answer.stderr, answer.stderr
+
+
+def test_unused_declaration(trace):
+    answer = trace("let @a = percpuhash(1); begin { }")
+    assert answer.code == 0 and "WARNING: Unused map: @a" in answer.stderr
+
+
+# ---- full maps ----------------------------------------------------------------------------------------------------
+
+FILL = "for $i : 0..10 { @a[$i] = $i; @c[$i] = count(); }"
+
+
+def test_full_maps_count(trace):
+    answer = trace(f"config = {{ max_map_keys = 3 }} begin {{ {FILL} }}", "-q")
+    assert answer.code == 0 and len(answer.keyed("@a")) == len(answer.keyed("@c")) == 3
+    assert answer.stderr.count("holds 3 keys, 7 updates were lost") == 2
+
+
+def test_full_maps_evict(trace):
+    answer = trace(f"config = {{ max_map_keys = 3; full_maps = evict }} let @h = hash(3); begin {{ {FILL} @h[1] = 1; }}", "-q")
+    assert answer.code == 0 and 1 <= len(answer.keyed("@a")) <= 3 and not answer.stderr
+
+
+def test_full_maps_stop(trace):
+    answer = trace("config = { max_map_keys = 3; full_maps = stop } "
+                   'interval:ms:2 { @a[nsecs] = count(); printf("x\\n"); } interval:s:10 { exit(); } end { print("end"); }', "-q")
+    assert answer.code == 1 and len(answer.keyed("@a")) == 3 and "end" in answer.lines()
+    assert "ERROR: @a is full with 3 keys; the run ends because full_maps is stop" in answer.stderr
+    assert answer.stderr.count("ERROR") == 1
+
+
+def test_full_maps_word(trace):
+    answer = trace("config = { full_maps = maybe } begin { }")
+    assert answer.code == 1 and "full_maps must be count, evict or stop" in answer.stderr
+
+
+@pytest.mark.parametrize("value", ["$i", "count()", "hist($i)"])
+def test_new_keys_where_interrupts_are_off(trace, value):
+    answer = trace(f"interval:ms:20 {{ $i = 0; while ($i < 50) {{ @a[$i] = {value}; $i++; }} exit(); }}", "-q")
+    assert not answer.stderr and len(re.findall(r"^@a\[", answer.stdout, re.M)) == 50
+
+
+def test_what_the_kernel_refuses_is_told(trace):
+    answer = trace("interval:ms:20 { $i = 0; while ($i < 100) { @a[$i] = hist($i, 5); $i++; } exit(); }", "-q")
+    made = len(re.findall(r"^@a\[", answer.stdout, re.M))
+    assert made == 100 or f"{100 - made} updates of @a were refused" in answer.stderr
+    assert made == 100 or "allocated beforehand: let @a = percpuhash(" in answer.stderr
