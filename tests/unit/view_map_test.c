@@ -285,11 +285,19 @@ static void stride_may_exceed_the_size(void **state) {
 }
 
 static void plain_value_is_the_first_copy(void **state) {
-    int32_t out;
+    bool out;
 
     (void)state;
-    view_reduce(type_int(32, true), &(int32_t){-3}, 8, 1, &out);
-    assert_int_equal(out, -3);
+    view_reduce(type_bool(), (const bool[16]){true}, 8, 2, &out);
+    assert_true(out);
+}
+
+static void integers_of_each_cpu_add_up(void **state) {
+    int64_t out;
+
+    (void)state;
+    view_reduce(type_int(64, true), (const int64_t[]){-3, 5, 10}, 8, 3, &out);
+    assert_int_equal(out, 12);
 }
 
 int main(void) {
@@ -317,6 +325,7 @@ int main(void) {
         cmocka_unit_test(stats_add_count_and_total),
         cmocka_unit_test(stride_may_exceed_the_size),
         cmocka_unit_test(plain_value_is_the_first_copy),
+        cmocka_unit_test(integers_of_each_cpu_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
