@@ -98,23 +98,38 @@ const struct type *type_array(struct arena *arena, const struct type *element, u
 
 static uint64_t align_up(uint64_t offset, uint32_t align) { return (offset + align - 1) & ~(uint64_t)(align - 1); }
 
-const struct type *type_tuple(struct arena *arena, const struct type *const *fields, uint32_t count) {
+const struct type *type_record(struct arena *arena, const struct type *const *fields, const char *const *names,
+                               uint32_t count) {
     struct type_field *copy = arena_new_array(arena, struct type_field, count);
     uint64_t offset = 0;
     uint32_t align = 1;
 
     for (uint32_t i = 0; i < count; i++) {
-        offset = align_up(offset, fields[i]->align);
+        uint32_t own = type_is_scalar(fields[i]) ? fields[i]->align : 8; /* the rest is copied in words */
+        offset = align_up(offset, own);
+        copy[i].name = names ? names[i] : NULL;
         copy[i].type = fields[i];
         copy[i].offset = (uint32_t)offset;
-        offset += align_up(fields[i]->size, fields[i]->align); /* strings own the bytes up to the next 8 */
-        if (fields[i]->align > align)
-            align = fields[i]->align;
+        offset += align_up(fields[i]->size, own);
+        if (own > align)
+            align = own;
     }
     struct type *type = make(arena, TYPE_TUPLE, align_up(offset, align), align);
     type->fields = copy;
     type->field_count = count;
     return type;
+}
+
+const struct type *type_tuple(struct arena *arena, const struct type *const *fields, uint32_t count) {
+    return type_record(arena, fields, NULL, count);
+}
+
+uint32_t type_record_index(const struct type *record, const char *name) {
+    uint32_t i = 0;
+
+    while (i < record->field_count && strcmp(record->fields[i].name, name) != 0)
+        i++;
+    return i;
 }
 
 const char *const type_stack_mode_names[] = {
@@ -181,7 +196,7 @@ bool type_equal(const struct type *a, const struct type *b) {
         if (a->field_count != b->field_count)
             return false;
         for (uint32_t i = 0; i < a->field_count; i++)
-            if (!type_equal(a->fields[i].type, b->fields[i].type))
+            if (!same_text(a->fields[i].name, b->fields[i].name) || !type_equal(a->fields[i].type, b->fields[i].type))
                 return false;
         return true;
     case TYPE_LHIST:
@@ -227,6 +242,15 @@ const struct type_field *type_find_field(const struct type *type, const char *na
     return find_field(type, name, offset, 0);
 }
 
+static void format_record(const struct type *type, struct strbuf *out) {
+    strbuf_addstr(out, "record { ");
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        strbuf_addf(out, "%s.%s = ", i ? ", " : "", type->fields[i].name);
+        type_format(type->fields[i].type, out);
+    }
+    strbuf_addstr(out, " }");
+}
+
 static void format_tuple(const struct type *type, struct strbuf *out) {
     strbuf_addch(out, '(');
     for (uint32_t i = 0; i < type->field_count; i++) {
@@ -269,7 +293,7 @@ void type_format(const struct type *type, struct strbuf *out) {
         strbuf_addf(out, "[%u]", type->count);
         break;
     case TYPE_TUPLE:
-        format_tuple(type, out);
+        (type_is_record(type) ? format_record : format_tuple)(type, out);
         break;
     case TYPE_KSTACK:
         strbuf_addstr(out, "kstack");

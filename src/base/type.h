@@ -13,7 +13,9 @@
  *                     room for the frames of the tracing itself, which printing takes off the top
  *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count)
  *   probe             u64 index into the session's table of probe names
- *   tuple             its fields in order, each aligned
+ *   tuple             its fields in order, each aligned; what is larger than 8 bytes takes whole words. A record is a
+ *                     tuple whose fields have names
+ *   array, struct     as in memory (padding too), whole words
  *   count, sum        one u64 / i64                       avg, stats      u64 count, i64 total
  *   min, max          u64/i64 value, u64 set (0 or 1)
  *   hist              u64 bucket[TYPE_HIST_BUCKETS(bits)] lhist           u64 bucket[(max - min) / step + 2]
@@ -126,6 +128,14 @@ const struct type *type_buffer(struct arena *arena, uint32_t capacity);
 const struct type *type_pointer(struct arena *arena, const struct type *target, enum type_space space);
 const struct type *type_array(struct arena *arena, const struct type *element, uint32_t count);
 const struct type *type_tuple(struct arena *arena, const struct type *const *fields, uint32_t count);
+/* A tuple whose fields have names. */
+const struct type *type_record(struct arena *arena, const struct type *const *fields, const char *const *names,
+                               uint32_t count);
+static inline bool type_is_record(const struct type *type) {
+    return type->kind == TYPE_TUPLE && type->field_count && type->fields[0].name;
+}
+/* Number of the field of that name in a record; field_count when there is none. */
+uint32_t type_record_index(const struct type *record, const char *name);
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode);
 extern const char *const type_stack_mode_names[]; /* by mode; NULL at the end */
 /* The mode of a name: bpftrace, perf, raw. False: there is none. */

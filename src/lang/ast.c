@@ -62,6 +62,13 @@ void type_name_format(const struct type_name *name, struct strbuf *out) {
     static const char *const keywords[] = {"", "struct ", "union ", "enum "};
 
     strbuf_addf(out, "%s%s", keywords[name->keyword], name->name);
+    if (name->inner) {
+        strbuf_addch(out, '(');
+        type_name_format(name->inner, out);
+        strbuf_addch(out, ')');
+    } else if (name->of) {
+        strbuf_addstr(out, "(...)");
+    }
     if (name->pointer_depth > 0)
         strbuf_addch(out, ' ');
     strbuf_fill(out, '*', name->pointer_depth);
@@ -98,6 +105,8 @@ static void dump_leaf(const struct node *node, struct strbuf *out) {
         strbuf_addstr(out, node->number ? " true" : " false");
     else if (node->text)
         strbuf_addf(out, " %s", node->text);
+    for (unsigned i = 0; node->names && i < node_child_count(node); i++)
+        strbuf_addf(out, " .%s", node->names[i]);
     if (node->kind == NODE_ASSIGN)
         strbuf_addf(out, " %s=", operator_spelling(node->op));
     else if (node->kind == NODE_INCREMENT)

@@ -31,6 +31,8 @@ enum node_operator {
 /* Deepest tree that the parser makes: long chains (a + b + ..., else if ...) count as nesting. */
 enum { NODE_HEIGHT_LIMIT = 400 };
 
+struct node;
+
 /* A type as written: "uint64", "struct task_struct *", "int32[4]*". Resolved by the checker. */
 struct type_name {
     enum { TYPE_NAME_PLAIN, TYPE_NAME_STRUCT, TYPE_NAME_UNION, TYPE_NAME_ENUM } keyword;
@@ -40,6 +42,9 @@ struct type_name {
     uint32_t array_sizes[4];
     uint32_t outer_pointers; /* stars behind the bounds: int32[4]* */
     struct loc loc;
+    /* typeof(T) or typeof(e) in the place of the name; else both NULL */
+    const struct type_name *inner;
+    struct node *of;
 };
 
 struct node {
@@ -52,6 +57,7 @@ struct node {
     uint32_t length;    /* bytes of a string literal */
     int64_t number;
     const struct type_name *type_name;
+    const char *const *names; /* TUPLE that is a record: of its elements; else NULL */
     bool is_unsigned;   /* INTEGER above INT64_MAX */
     bool is_postfix;    /* INCREMENT */
     bool has_predicate; /* PROBE */
@@ -66,6 +72,7 @@ struct node {
     const struct lang_function *function; /* CALL */
     const struct type_field *field;       /* FIELD: the member found... */
     uint32_t field_offset;                /* ...and its offset from the start of the object */
+    const struct type *common;            /* BINARY, comparison of large values: the type that both sides are made */
 };
 
 const char *node_kind_name(enum node_kind kind);

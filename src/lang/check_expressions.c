@@ -173,13 +173,38 @@ enum type_space check_object_space(struct check *c, const struct node *object) {
     return object->type->space;
 }
 
-static const char *nearest_field(struct check *c, const struct type *type, const char *name) {
-    VEC(const char *) names = {0};
+struct names {
+    VEC(const char *) list;
+};
 
-    for (uint32_t i = 0; i < type->field_count; i++)
-        if (type->fields[i].name)
-            vec_push(c->arena, &names, type->fields[i].name);
-    return diag_nearest(name, names.data, names.count);
+/* The names of the members, those of anonymous members too. */
+static void add_field_names(struct check *c, const struct type *type, unsigned depth, struct names *names) {
+    enum { DEEPEST = 8 };
+
+    type_complete(type);
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct type_field *field = &type->fields[i];
+        if (field->name)
+            vec_push(c->arena, &names->list, field->name);
+        else if (field->type->kind == TYPE_STRUCT && depth < DEEPEST)
+            add_field_names(c, field->type, depth + 1, names);
+    }
+}
+
+static const char *nearest_field(struct check *c, const struct type *type, const char *name) {
+    struct names names = {0};
+
+    add_field_names(c, type, 0, &names);
+    return diag_nearest(name, names.list.data, names.list.count);
+}
+
+/* "a, b, c" */
+static const char *record_names(struct check *c, const struct type *record) {
+    const char *text = record->fields[0].name;
+
+    for (uint32_t i = 1; i < record->field_count; i++)
+        text = arena_printf(c->arena, "%s, %s", text, record->fields[i].name);
+    return text;
 }
 
 static void report_unknown_field(struct check *c, const struct node *node, const struct type *object) {
@@ -187,6 +212,8 @@ static void report_unknown_field(struct check *c, const struct node *node, const
         return;
     if (is_args(node->child))
         check_error(c, "unknown-field", node->loc, "Can't find function parameter %s", node->text);
+    else if (type_is_record(object))
+        check_error(c, "unknown-field", node->loc, "The record does not contain a field named '%s'", node->text);
     else
         check_error(c, "unknown-field", node->loc, "Struct/union of type '%s' does not contain a field named '%s'",
                     check_type_text(c, object), node->text);
@@ -195,8 +222,23 @@ static void report_unknown_field(struct check *c, const struct node *node, const
         check_hint(c, "did you mean '%s'?", nearest);
     else if (is_args(node->child))
         check_hint(c, "'tarsier -lv %s' lists the arguments", c->target->name);
+    else if (type_is_record(object))
+        check_hint(c, "its fields are %s", record_names(c, object));
     else
         check_hint(c, "'tarsier -lv \"%s\"' lists the fields", check_type_text(c, object));
+}
+
+/* .name of a record is .N */
+static void check_record_field(struct check *c, struct node *node, const struct type *record) {
+    uint32_t index = type_record_index(record, node->text);
+
+    if (index == record->field_count) {
+        report_unknown_field(c, node, record);
+        return;
+    }
+    node->kind = NODE_TUPLE_FIELD;
+    node->number = index;
+    node->type = record->fields[index].type;
 }
 
 static void report_no_struct(struct check *c, const struct node *node, const struct type *object) {
@@ -213,6 +255,10 @@ static void check_field(struct check *c, struct node *node) {
 
     if (!object)
         return;
+    if (type_is_record(object)) {
+        check_record_field(c, node, object);
+        return;
+    }
     if (object->kind == TYPE_POINTER)
         object = object->target;
     if (object->kind != TYPE_STRUCT) {
@@ -239,6 +285,11 @@ static void check_field(struct check *c, struct node *node) {
 }
 
 static void check_tuple_field(struct check *c, struct node *node) {
+    if (*node->text) { /* it was by name in an earlier walk */
+        node->kind = NODE_FIELD;
+        check_field(c, node);
+        return;
+    }
     const struct type *object = check_value(c, node->child);
 
     if (!object)
@@ -263,8 +314,9 @@ static void check_index(struct check *c, struct node *node) {
 
     if (!object || !type)
         return;
-    if (object->kind == TYPE_TUPLE && index->is_constant) {
+    if (object->kind == TYPE_TUPLE && !type_is_record(object) && index->is_constant) {
         node->kind = NODE_TUPLE_FIELD;
+        node->text = "";
         node->number = index->number;
         node->child->next = NULL;
         check_tuple_field(c, node);
@@ -297,8 +349,8 @@ static void check_tuple(struct check *c, struct node *node) {
     for (struct node *element = node->child; element; element = element->next) {
         const struct type *type = check_value(c, element);
         if (type && type_is_aggregate(type)) {
-            check_error(c, "aggregate-value", element->loc, "'%s' cannot be an element of a tuple",
-                        check_type_text(c, type));
+            check_error(c, "aggregate-value", element->loc, "'%s' cannot be an element of a %s",
+                        check_type_text(c, type), node->names ? "record" : "tuple");
             check_hint(c, "histograms and statistics can be printed, but not copied");
             type = NULL;
         }
@@ -306,16 +358,68 @@ static void check_tuple(struct check *c, struct node *node) {
         vec_push(c->arena, &types, type ? check_stored(c, type) : NULL);
     }
     if (known)
-        node->type = type_tuple(c->arena, types.data, types.count);
+        node->type = type_record(c->arena, types.data, node->names, types.count);
+}
+
+/* The type that sizeof and offsetof speak of. A plain word can be a type or a constant: which, is known only here. */
+static const struct type *operand_type(struct check *c, struct node *node) {
+    if (!node->child && !check_knows_type(c, node->type_name) && !node->type_name->array_count &&
+        !node->type_name->pointer_depth) {
+        struct node constant = {.kind = NODE_IDENTIFIER, .text = node->type_name->name, .loc = node->type_name->loc};
+        bool report = c->report;
+        c->report = false;
+        const struct type *type = check_expression(c, &constant);
+        c->report = report;
+        if (type)
+            return type;
+    }
+    const struct type *type = node->child ? check_expression(c, node->child) : check_type_name(c, node->type_name);
+    return type ? type_complete(type) : NULL;
 }
 
 static void check_sizeof(struct check *c, struct node *node) {
-    const struct type *type = node->child ? check_expression(c, node->child) : check_type_name(c, node->type_name);
+    const struct type *type = operand_type(c, node);
 
-    if (!type)
-        return;
-    type_complete(type);
-    set_constant(node, type->size, type_int(64, false));
+    if (type)
+        set_constant(node, type->size, type_int(64, false));
+}
+
+/* One name of the path a.b.c; NULL after an error. */
+static const struct type *member_type(struct check *c, const struct node *node, const struct type *type,
+                                      const char *name, uint64_t *offset) {
+    uint32_t inside = 0;
+
+    if (type->kind != TYPE_STRUCT) {
+        check_error(c, "offsetof-type", node->loc, "'%s' has no fields: it is no struct or union",
+                    check_type_text(c, type));
+        check_hint(c, type->kind == TYPE_POINTER ? "offsets end at a pointer: take offsetof(%s, %s)"
+                                                 : "offsetof(struct NAME, field)",
+                   type->kind == TYPE_POINTER ? check_type_text(c, type->target) : "", name);
+        return NULL;
+    }
+    const struct type_field *field = type_find_field(type, name, &inside);
+    if (!field) {
+        const char *nearest = nearest_field(c, type, name);
+        check_error(c, "unknown-field", node->loc, "'%s' has no field named '%s'", check_type_text(c, type), name);
+        if (nearest)
+            check_hint(c, "did you mean '%s'?", nearest);
+        else
+            check_hint(c, "'tarsier -lv \"%s\"' lists the fields", check_type_text(c, type));
+        return NULL;
+    }
+    *offset += inside;
+    return field->type;
+}
+
+static void check_offsetof(struct check *c, struct node *node) {
+    const struct type *type = operand_type(c, node);
+    char *path = arena_strdup(c->arena, node->text), *rest = NULL;
+    uint64_t offset = 0;
+
+    for (char *name = strtok_r(path, ".", &rest); name && type; name = strtok_r(NULL, ".", &rest))
+        type = member_type(c, node, type, name, &offset);
+    if (type)
+        set_constant(node, (int64_t)offset, type_int(64, false));
 }
 
 /* ---- dispatch ---------------------------------------------------------------------------------------------- */
@@ -341,6 +445,7 @@ const struct type *check_expression(struct check *c, struct node *node) {
         [NODE_INDEX] = check_index,
         [NODE_TUPLE] = check_tuple,
         [NODE_SIZEOF] = check_sizeof,
+        [NODE_OFFSETOF] = check_offsetof,
     };
 
     if (!rules[node->kind])
@@ -388,9 +493,9 @@ static void report_struct(struct check *c, const struct node *node) {
         check_hint(c, "select one: %s", field_list(c, node->type));
         return;
     }
-    check_error(c, "struct-value", node->loc, "A value of type '%s' cannot be used as a whole",
+    check_error(c, "struct-value", node->loc, "A value of type '%s' cannot be used: its fields are not known",
                 check_type_text(c, node->type));
-    check_hint(c, "select a field, or keep its address");
+    check_hint(c, "keep its address");
 }
 
 const struct type *check_value(struct check *c, struct node *node) {
@@ -401,7 +506,7 @@ const struct type *check_value(struct check *c, struct node *node) {
     if (type->kind == TYPE_VOID) {
         report_void(c, node);
         node->type = NULL;
-    } else if (type->kind == TYPE_STRUCT) {
+    } else if (type->kind == TYPE_STRUCT && (is_args(node) || !type_complete(type)->size)) {
         report_struct(c, node);
         node->type = NULL;
     } else if (node->kind == NODE_MAP && check_is_countable(type)) {
@@ -435,16 +540,18 @@ bool check_constant(struct check *c, struct node *node, const char *what, int64_
     return true;
 }
 
-static const char *condition_kind(struct check *c, const struct type *type) {
-    return type->kind == TYPE_STRING ? "string" : check_type_text(c, type);
+bool check_has_truth(const struct type *type) {
+    return check_is_integer(type) || type->kind == TYPE_POINTER || type->kind == TYPE_STRING;
 }
 
 void check_condition(struct check *c, struct node *node) {
     const struct type *type = check_value(c, node);
 
-    if (!type || check_is_integer(type) || type->kind == TYPE_POINTER || node->kind == NODE_STRING)
+    if (!type || check_has_truth(type))
         return;
-    check_error(c, "invalid-condition", node->loc, "Invalid condition: %s", condition_kind(c, type));
-    check_hint(c, type->kind == TYPE_STRING ? "compare it: value != \"\""
-                                            : "conditions are integers, pointers and comparisons");
+    check_error(c, "invalid-condition", node->loc, "Invalid condition: %s", check_type_text(c, type));
+    if (node->kind == NODE_TUPLE && node->names && !node->child->next)
+        check_hint(c, "to compare, use ==");
+    else
+        check_hint(c, "conditions are numbers, pointers, texts (true if not empty) and comparisons");
 }

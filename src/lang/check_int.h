@@ -83,7 +83,10 @@ const struct type *check_with_space(struct check *c, const struct type *pointer,
 const struct type *check_memory_type(struct check *c, const struct type *type, enum type_space space);
 /* A type of the program, else of the kernel; NULL if there is none. */
 const struct type *check_find_type(struct check *c, int keyword, const char *name);
-/* NULL after an error. */
+/* `string` without a size: a variable of that type takes the size of what is assigned. */
+bool check_is_growing_string(const struct type_name *name);
+bool check_knows_type(struct check *c, const struct type_name *name);
+/* NULL after an error, and where typeof() is not known yet. */
 const struct type *check_type_name(struct check *c, const struct type_name *name);
 /* For messages; literals show as int64. */
 const char *check_type_text(struct check *c, const struct type *type);
@@ -129,6 +132,7 @@ const struct type *check_integer(struct check *c, struct node *node, const char 
 /* An integer known at compile time; false (and reported) if it is none. */
 bool check_constant(struct check *c, struct node *node, const char *what, int64_t *value);
 void check_condition(struct check *c, struct node *node);
+bool check_has_truth(const struct type *type); /* number, pointer, or text, which is true if it is not empty */
 bool check_is_positional(const struct check *c, const struct node *node); /* written as $N */
 /* If the node was written as $N, makes it the text of the parameter. */
 bool check_positional_string(struct check *c, struct node *node);

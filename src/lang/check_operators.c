@@ -11,7 +11,7 @@ static void set_constant(struct node *node, uint64_t number) {
 static void report_unary(struct check *c, const struct node *node, const struct type *type) {
     check_error(c, "operator-type", node->loc, "The %s operator can not be used on expressions of type '%s'",
                 operator_spelling(node->op), check_type_text(c, type));
-    check_hint(c, "it takes an integer");
+    check_hint(c, type->kind == TYPE_BOOL ? "a truth value is negated by !" : "it takes an integer");
 }
 
 static void check_negative(struct check *c, struct node *node, const struct type *type) {
@@ -27,7 +27,7 @@ static void check_negative(struct check *c, struct node *node, const struct type
 }
 
 static void check_not(struct check *c, struct node *node, const struct type *type) {
-    if (!check_is_integer(type) && type->kind != TYPE_POINTER) {
+    if (!check_has_truth(type)) {
         report_unary(c, node, type);
         return;
     }
@@ -37,6 +37,10 @@ static void check_not(struct check *c, struct node *node, const struct type *typ
 }
 
 static void check_invert(struct check *c, struct node *node, const struct type *type) {
+    if (type->kind == TYPE_BOOL) {
+        report_unary(c, node, type);
+        return;
+    }
     if (!check_is_integer(type)) {
         report_unary(c, node, type);
         return;
@@ -49,7 +53,7 @@ static void check_invert(struct check *c, struct node *node, const struct type *
 static void check_dereference(struct check *c, struct node *node, const struct type *type) {
     if (type->kind == TYPE_POINTER && type->target->kind != TYPE_VOID) {
         node->type = check_memory_type(c, type->target, check_object_space(c, node->child));
-    } else if (check_is_integer(type)) {
+    } else if (check_is_integer(type) && type->kind != TYPE_BOOL) {
         node->type = type_int(64, false); /* an address that was computed: `*kaddr` reads 8 bytes */
     } else {
         check_error(c, "dereference-type", node->loc, "Can not dereference expression of type '%s'",
@@ -59,14 +63,48 @@ static void check_dereference(struct check *c, struct node *node, const struct t
     }
 }
 
+/* &$v; &@m and &@m[key]: the element. Whole maps with keys: the kernel's description of the map. */
+static void check_address_of_own(struct check *c, struct node *node) {
+    struct node *object = node->child;
+    const struct type *type;
+
+    if (object->kind == NODE_MAP && !object->child) {
+        const struct lang_map *map = check_bind_map(c, object);
+        check_map_defined(c, map, object->loc);
+        if (check_map_state(c, map)->shape == MAP_SHAPE_KEYED) {
+            const struct type *target = check_find_type(c, TYPE_NAME_STRUCT, "bpf_map");
+            object->type = type_void();
+            node->type = type_pointer(c->arena, target ? target : type_void(), SPACE_KERNEL);
+            return;
+        }
+    }
+    type = check_expression(c, object);
+    if (type && type_is_aggregate(type)) {
+        check_error(c, "address-of", node->loc, "The address of '%s' can not be taken", check_type_text(c, type));
+        check_hint(c, "each CPU has its own; (int64)%s is its value", object->text);
+    } else if (type) {
+        if (object->kind == NODE_MAP)
+            object->map->addressed = true;
+        node->type = type_pointer(c->arena, type, SPACE_KERNEL);
+    } else if (object->kind == NODE_VARIABLE && object->variable && c->assume_integers) {
+        check_error(c, "address-of", object->loc, "No type available for variable %s", object->text);
+        check_hint(c, "assign it first, or declare it with a type: let %s: int64;", object->text);
+    }
+}
+
 static void check_address(struct check *c, struct node *node) {
     struct node *object = node->child;
+
+    if (object->kind == NODE_VARIABLE || object->kind == NODE_MAP) {
+        check_address_of_own(c, node);
+        return;
+    }
     const struct type *type = check_expression(c, object);
 
     if (object->kind != NODE_FIELD && object->kind != NODE_INDEX &&
         !(object->kind == NODE_UNARY && object->op == OP_DEREFERENCE)) {
         check_error(c, "address-of", node->loc, "The address of this expression can not be taken");
-        check_hint(c, "only what lies in memory has an address: a field, an array element, *pointer");
+        check_hint(c, "what lies in memory has an address: a variable, a map, a field, an array element, *pointer");
         return;
     }
     if (!type)
@@ -241,10 +279,31 @@ static void adapt_literal(struct node *literal, const struct type *other) {
         literal->type = type_int(64, false);
 }
 
+/* Compared byte by byte, after both were made one type. */
+static bool is_comparable_whole(const struct type *type) {
+    return type->kind == TYPE_TUPLE || type->kind == TYPE_ARRAY || type->kind == TYPE_BUFFER;
+}
+
+static void report_comparison(struct check *c, const struct node *node, const struct type *a, const struct type *b) {
+    check_error(c, "comparison-types", node->loc, "Type mismatch for '%s': comparing '%s' with '%s'",
+                operator_spelling(node->op), check_type_text(c, a), check_type_text(c, b));
+    if (is_comparable_whole(a) && a->kind == b->kind && check_promote(c, a, b))
+        check_hint(c, "such values can be compared by == and != only");
+    else if (is_comparable_whole(a) && a->kind == b->kind)
+        check_hint(c, "they differ in the number or the types of their elements");
+    else if (a->kind == TYPE_STRUCT || b->kind == TYPE_STRUCT)
+        check_hint(c, "compare the fields that matter");
+    else if (a->kind == TYPE_STRING || b->kind == TYPE_STRING)
+        check_hint(c, "str(pointer) makes a string of what a pointer points to");
+    else
+        check_hint(c, "both sides must be numbers or both strings");
+}
+
 static void check_comparison(struct check *c, struct node *node, struct node *left, struct node *right) {
     bool equality = node->op == OP_EQ || node->op == OP_NE;
 
     node->type = type_bool();
+    node->common = NULL;
     const struct type *a = left->type, *b = right->type;
     if (!a || !b)
         return;
@@ -271,12 +330,10 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
         check_hint(c, "strings can be compared by == and != only");
         return;
     }
-    check_error(c, "comparison-types", node->loc, "Type mismatch for '%s': comparing '%s' with '%s'",
-                operator_spelling(node->op), check_type_text(c, a), check_type_text(c, b));
-    if (a->kind == TYPE_STRING || b->kind == TYPE_STRING)
-        check_hint(c, "str(pointer) makes a string of what a pointer points to");
-    else
-        check_hint(c, "both sides must be numbers or both strings");
+    if (equality && is_comparable_whole(a) && is_comparable_whole(b))
+        node->common = check_promote(c, a, b);
+    if (!node->common)
+        report_comparison(c, node, a, b);
 }
 
 static void check_logic(struct check *c, struct node *node) {
@@ -345,8 +402,44 @@ static uint64_t truncate_to(uint64_t number, const struct type *type) {
     return type->is_signed ? (uint64_t)((int64_t)(number << unused) >> unused) : number << unused >> unused;
 }
 
-static bool is_castable(const struct type *from) {
-    return check_is_integer(from) || from->kind == TYPE_POINTER || from->kind == TYPE_KSYM;
+static bool is_number(const struct type *type) { return type->kind == TYPE_INT || type->kind == TYPE_BOOL; }
+
+/* The array that `(T[N])value` makes of the bytes of an integer or text; NULL if they do not fit. */
+static const struct type *cast_to_array(struct check *c, const struct node *operand, const struct type *to) {
+    const struct type *from = operand->type;
+    uint32_t size = from->size, element = to->target->size;
+
+    if (from->kind == TYPE_ARRAY)
+        return type_equal(from, to) ? to : NULL;
+    if (!is_number(to->target) || (from->kind != TYPE_INT && from->kind != TYPE_STRING))
+        return NULL;
+    if (!to->count)
+        to = type_array(c->arena, to->target, size / element ? size / element : 1);
+    if (from->kind == TYPE_INT && operand->is_constant && check_is_flexible(from))
+        size = to->size <= 8 ? to->size : 8; /* a literal has the size that is wanted */
+    return to->size == size ? to : NULL;
+}
+
+/* The type of the result; NULL if there is no such cast. */
+static const struct type *cast_type(struct check *c, const struct node *operand, const struct type *to) {
+    const struct type *from = operand->type;
+    bool scalar = check_is_integer(from) || from->kind == TYPE_POINTER || from->kind == TYPE_KSYM;
+
+    switch (to->kind) {
+    case TYPE_BOOL:
+        return scalar || from->kind == TYPE_STRING ? to : NULL;
+    case TYPE_INT:
+        return scalar || (from->kind == TYPE_ARRAY && is_number(from->target) && from->size <= 8) ? to : NULL;
+    case TYPE_ENUM:
+    case TYPE_POINTER:
+        return scalar ? to : NULL;
+    case TYPE_STRING:
+        return from->kind == TYPE_STRING && from->size <= to->size ? to : NULL;
+    case TYPE_ARRAY:
+        return cast_to_array(c, operand, to);
+    default:
+        return type_equal(from, to) ? to : NULL;
+    }
 }
 
 static void report_cast(struct check *c, const struct node *node, const struct type *from, const struct type *to) {
@@ -354,12 +447,29 @@ static void report_cast(struct check *c, const struct node *node, const struct t
                 check_type_text(c, to));
     if (to->kind == TYPE_STRUCT)
         check_hint(c, "cast to a pointer: (%s *)", check_type_text(c, to));
+    else if (to->kind == TYPE_STRING && from->kind == TYPE_STRING)
+        check_hint(c, "the text takes %u bytes with its end", from->size);
     else if (to->kind == TYPE_STRING)
         check_hint(c, "str(pointer) makes a string");
+    else if (to->kind == TYPE_ARRAY && (check_is_integer(from) || from->kind == TYPE_STRING))
+        check_hint(c, "the value has %u bytes, the array %u", from->size, to->size);
+    else if (from->kind == TYPE_ARRAY)
+        check_hint(c, "arrays of up to 8 bytes of numbers become integers");
     else if (from->kind == TYPE_STRING)
         check_hint(c, "a string has no number; strncmp() and == compare strings");
     else
-        check_hint(c, "casts go between integers, enums and pointers");
+        check_hint(c, "casts go between integers, enums, pointers and arrays of integers");
+}
+
+/* A constant that has no name in the enum is a slip of the pen. */
+static void check_enum_value(struct check *c, const struct node *node, const struct type *type) {
+    type_complete(type);
+    for (uint32_t i = 0; i < type->enumerator_count; i++)
+        if (type->enumerators[i].value == node->child->number)
+            return;
+    check_error(c, "enum-value", node->loc, "Enum: %s doesn't contain a variant value of %lld",
+                type->name ? type->name : "{...}", (long long)node->child->number);
+    check_hint(c, "use it as an integer");
 }
 
 void check_cast(struct check *c, struct node *node) {
@@ -369,17 +479,23 @@ void check_cast(struct check *c, struct node *node) {
 
     if (!to || !from)
         return;
-    if (!is_castable(from) || (!check_is_integer(to) && to->kind != TYPE_POINTER)) {
+    const struct type *result = cast_type(c, operand, to);
+    if (!result) {
         report_cast(c, node, from, to);
         return;
     }
-    if (to->kind == TYPE_POINTER)
-        to = check_with_space(c, to,
-                              from->kind == TYPE_POINTER ? from->space
-                              : c->target->user_pointers ? SPACE_USER
-                                                         : SPACE_NONE);
-    node->type = to->kind == TYPE_ENUM ? check_stored(c, to) : to;
-    if (operand->is_constant && to->kind != TYPE_POINTER)
-        set_constant(node,
-                     to->kind == TYPE_BOOL ? operand->number != 0 : truncate_to((uint64_t)operand->number, node->type));
+    if (result->kind == TYPE_POINTER)
+        result = check_with_space(c, result,
+                                  from->kind == TYPE_POINTER ? from->space
+                                  : c->target->user_pointers ? SPACE_USER
+                                                             : SPACE_NONE);
+    node->type = result->kind == TYPE_ENUM ? check_stored(c, result) : result;
+    if (result->kind == TYPE_BOOL && operand->kind == NODE_STRING)
+        set_constant(node, operand->length > 0);
+    if (!operand->is_constant || !type_is_scalar(result) || result->kind == TYPE_POINTER)
+        return;
+    set_constant(node, result->kind == TYPE_BOOL ? operand->number != 0
+                                                 : truncate_to((uint64_t)operand->number, node->type));
+    if (result->kind == TYPE_ENUM)
+        check_enum_value(c, node, node->type);
 }

@@ -182,11 +182,12 @@ static void check_let(struct check *c, struct node *node) {
     struct lang_variable *variable = declare(c, node);
     if (node->type_name) {
         const struct type *written = check_type_name(c, node->type_name);
-        variable->explicit_type = true;
+        variable->explicit_type = !check_is_growing_string(node->type_name);
         if (!written)
             return;
-        variable->type = check_variable_type(c, written);
-        if (written->kind == TYPE_STRUCT || written->kind == TYPE_VOID || written->kind == TYPE_ARRAY) {
+        if (variable->explicit_type || !variable->type)
+            variable->type = check_variable_type(c, written);
+        if (!type_complete(written)->size) {
             check_error(c, "variable-type", node->type_name->loc, "A variable cannot be of type '%s'",
                         check_type_text(c, written));
             check_hint(c, "use a pointer");

@@ -63,19 +63,25 @@ static const struct type *promote_pointers(const struct type *a, const struct ty
     return a->target->kind == TYPE_VOID ? b : NULL;
 }
 
+/* Field by field; those of records by name, in the order of `a`. */
 static const struct type *promote_tuples(struct check *c, const struct type *a, const struct type *b) {
-    if (a->field_count != b->field_count)
+    bool record = type_is_record(a);
+
+    if (a->field_count != b->field_count || record != type_is_record(b))
         return NULL;
     const struct type **fields = arena_new_array(c->arena, const struct type *, a->field_count);
+    const char **names = arena_new_array(c->arena, const char *, a->field_count);
     bool grows = false;
     for (uint32_t i = 0; i < a->field_count; i++) {
-        fields[i] = check_promote(c, a->fields[i].type, b->fields[i].type);
+        names[i] = a->fields[i].name;
+        uint32_t other = record ? type_record_index(b, names[i]) : i;
+        fields[i] = other < b->field_count ? check_promote(c, a->fields[i].type, b->fields[other].type) : NULL;
         if (!fields[i])
             return NULL;
         fields[i] = check_stored(c, fields[i]);
         grows |= fields[i] != a->fields[i].type;
     }
-    return grows ? type_tuple(c->arena, fields, a->field_count) : a;
+    return grows ? type_record(c->arena, fields, record ? names : NULL, a->field_count) : a;
 }
 
 static const struct type *promote_same_kind(struct check *c, const struct type *a, const struct type *b) {
@@ -239,18 +245,63 @@ static const struct type *unknown_type(struct check *c, const struct type_name *
     return NULL;
 }
 
+/* typeof(@m) of a map with keys is the type of its keys: that is what `for` and the functions of maps take. */
+static const struct type *type_of_map(struct check *c, struct node *node) {
+    const struct lang_map *map = check_bind_map(c, node);
+    bool keyed = check_map_state(c, map)->shape == MAP_SHAPE_KEYED;
+
+    check_map_defined(c, map, node->loc);
+    return keyed ? map->key : map->value;
+}
+
+static const struct type *type_of(struct check *c, const struct type_name *name) {
+    uint32_t errors = c->diags->error_count;
+    const struct type *type = name->inner                                          ? check_type_name(c, name->inner)
+                              : name->of->kind == NODE_MAP && !name->of->child ? type_of_map(c, name->of)
+                                                                                   : check_expression(c, name->of);
+
+    if (type && type->kind == TYPE_INT && check_is_flexible(type))
+        return type_int(type->size * 8, true);
+    if (!type && c->diags->error_count == errors) {
+        check_error(c, "typeof-unknown", name->loc, "The type of this expression is not known");
+        check_hint(c, "nothing gives it a value");
+    }
+    return type;
+}
+
+/* string[N] and buffer[N]: NULL if the name is of another kind. */
+static const struct type *text_type(struct check *c, const struct type_name *name) {
+    uint32_t size = name->array_sizes[0] ? name->array_sizes[0] : 1;
+
+    if (name->keyword != TYPE_NAME_PLAIN || name->array_count > 1 || name->pointer_depth || name->outer_pointers)
+        return NULL;
+    if (strcmp(name->name, "string") == 0)
+        return type_string(c->arena, size);
+    return strcmp(name->name, "buffer") == 0 && name->array_count ? type_buffer(c->arena, size) : NULL;
+}
+
+bool check_is_growing_string(const struct type_name *name) {
+    return name->keyword == TYPE_NAME_PLAIN && !name->array_count && strcmp(name->name, "string") == 0;
+}
+
+bool check_knows_type(struct check *c, const struct type_name *name) {
+    return name->keyword != TYPE_NAME_PLAIN || name->inner || name->of || text_type(c, name) || plain_type(c, name->name);
+}
+
 const struct type *check_type_name(struct check *c, const struct type_name *name) {
-    const struct type *type;
+    const struct type *type = text_type(c, name);
     uint32_t arrays = name->array_count;
 
-    if (name->keyword == TYPE_NAME_PLAIN && strcmp(name->name, "string") == 0 && arrays == 1 && !name->pointer_depth)
-        return type_string(c->arena, name->array_sizes[0] ? name->array_sizes[0] : 1);
-    if (name->keyword == TYPE_NAME_PLAIN)
+    if (type)
+        return type;
+    if (name->inner || name->of)
+        type = type_of(c, name);
+    else if (name->keyword == TYPE_NAME_PLAIN)
         type = plain_type(c, name->name);
     else
         type = check_find_type(c, name->keyword, name->name);
     if (!type)
-        return unknown_type(c, name);
+        return name->inner || name->of ? NULL : unknown_type(c, name);
     if (type->kind == TYPE_STRUCT)
         type_complete(type);
     for (uint32_t i = 0; i < name->pointer_depth; i++)

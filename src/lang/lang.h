@@ -120,6 +120,7 @@ struct lang_map {
     bool cleared_at_end;                     /* an end block clears it as a whole */
     bool zeroed, iterated, deleted, counted; /* zero(), for, delete(), len() */
     bool tested;                             /* has_key() */
+    bool addressed;                          /* & of an element */
     bool always_tid_key;                     /* every key expression is exactly `tid` */
     enum lang_storage storage;               /* planned */
     bool single_writer;                      /* planned: one program updates it, and that one never interrupts itself */

@@ -130,8 +130,16 @@ ir_value lower_number(struct lower *l, const struct node *node) {
     return ir_byte_swap(l->f, ir_byte_swap(l->f, value, 8), 8);
 }
 
+/* Both sides as one type, whose padding is zero, word by word. */
+static ir_value lower_whole_compare(struct lower *l, const struct node *node) {
+    struct place left = lower_whole(l, node->child, node->common);
+    struct place right = lower_whole(l, node->child->next, node->common);
+    ir_value differs = lower_words_differ(l, left, right, (node->common->size + 7) & ~7u);
+    return node->op == OP_NE ? differs : ir_binary(l->f, IR_EQ, differs, ir_constant(l->f, 0));
+}
+
 static bool is_text(const struct type *type) {
-    return type->kind == TYPE_STRING || type->kind == TYPE_BUFFER || type->kind == TYPE_PROBE;
+    return type->kind == TYPE_STRING || type->kind == TYPE_PROBE;
 }
 
 static ir_value lower_probe_compare(struct lower *l, const struct node *node) {
@@ -164,6 +172,8 @@ static ir_value lower_binary(struct lower *l, const struct node *node) {
     const struct node *left = node->child, *right = left->next;
     if (is_logical(node))
         return truth(l, node);
+    if (is_compare(node->op) && node->common)
+        return lower_whole_compare(l, node);
     if (is_compare(node->op) && (is_text(left->type) || is_text(right->type)))
         return lower_string_compare(l, node);
     bool compare = is_compare(node->op);
@@ -194,6 +204,13 @@ static ir_value lower_address(struct lower *l, const struct node *node) {
     return lower_take_slot(l, slot);
 }
 
+/* An address in our own memory, as a number: the verifier would not let go of a pointer to its stack. */
+static ir_value own_address(struct lower *l, const struct node *object) {
+    ir_value address = object->kind == NODE_VARIABLE ? place_address(l, lower_variable_memory(l, object->variable))
+                                                     : lower_map_address(l, object);
+    return ir_byte_swap(l->f, ir_byte_swap(l->f, address, 8), 8);
+}
+
 static ir_value lower_unary(struct lower *l, const struct node *node) {
     switch (node->op) {
     case OP_NEG:
@@ -207,6 +224,8 @@ static ir_value lower_unary(struct lower *l, const struct node *node) {
     case OP_DEREFERENCE:
         return lower_read(l, node);
     case OP_ADDRESS:
+        if (node->child->kind == NODE_VARIABLE || node->child->kind == NODE_MAP)
+            return own_address(l, node->child);
         return lower_address(l, node);
     default:
         BUG("unary operator '%s'", operator_spelling(node->op));
@@ -229,6 +248,9 @@ void lower_condition(struct lower *l, const struct node *node, ir_block yes, ir_
         lower_condition(l, node->child, no, yes);
     } else if (node->kind == NODE_STRING) {
         ir_branch(f, ir_constant(f, node->length > 0), yes, no);
+    } else if (node->type->kind == TYPE_STRING) { /* not empty */
+        struct place text = lower_bytes(l, node, 1, NULL);
+        ir_branch(f, ir_load(f, 1, text.base, text.offset), yes, no);
     } else {
         ir_branch(f, lower_scalar(l, node), yes, no);
     }
@@ -325,8 +347,18 @@ static ir_value lower_ternary(struct lower *l, const struct node *node) {
     return join_end(l, &join);
 }
 
+/* The bytes of an array as a number. */
+static ir_value array_number(struct lower *l, const struct node *array) {
+    struct place place = lower_whole(l, array, array->type);
+    return ir_load(l->f, 8, place.base, place.offset);
+}
+
 static ir_value lower_cast(struct lower *l, const struct node *node) {
     const struct node *operand = node->child;
+    if (operand->type->kind == TYPE_STRING)
+        return truth(l, operand);
+    if (operand->type->kind == TYPE_ARRAY)
+        return lower_resize(l, array_number(l, operand), node->type);
     if (type_is_aggregate(operand->type) || (operand->kind == NODE_MAP && type_is_aggregate(operand->map->value)))
         return lower_resize(l, lower_aggregate_sum(l, operand), node->type);
     if (node->type->kind == TYPE_POINTER)

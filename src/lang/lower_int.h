@@ -165,6 +165,9 @@ void lower_into(struct lower *l, const struct node *node, const struct type *typ
 /* The value of `node` as bytes that plain loads can reach; at least `need` bytes of a string matter (0: all). */
 struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size);
 void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc);
+/* The value of `node` as a stored `type`, padding zero: where it lies, or built for this. */
+struct place lower_whole(struct lower *l, const struct node *node, const struct type *type);
+ir_value lower_words_differ(struct lower *l, struct place a, struct place b, uint32_t size); /* both direct */
 /* 1 when the first `length` bytes (up to a NUL) differ, as bpftrace's strncmp. */
 ir_value lower_string_differs(struct lower *l, const struct node *a, const struct node *b, uint32_t length);
 
@@ -175,6 +178,7 @@ ir_value lower_map_handle(struct lower *l,
 /* The same, good: goes to `done` when there is none. */
 ir_value lower_tested_handle(struct lower *l, const struct lang_map *map, ir_block done);
 ir_value lower_map_scalar(struct lower *l, const struct node *node);
+ir_value lower_map_address(struct lower *l, const struct node *node);
 struct place lower_map_place(struct lower *l, const struct node *node); /* element, or zero bytes when missing */
 void lower_map_assign(struct lower *l, const struct node *target, const struct node *value);
 void lower_map_compound(struct lower *l, const struct node *node);

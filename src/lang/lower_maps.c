@@ -245,6 +245,26 @@ struct place lower_map_place(struct lower *l, const struct node *node) {
     return place_direct(lower_take_slot(l, result), 0);
 }
 
+/* The kernel's struct bpf_map of a whole map with keys; else the address of the element, 0 when there is none. */
+ir_value lower_map_address(struct lower *l, const struct node *node) {
+    struct ir_function *f = l->f;
+    const struct lang_map *map = node->map;
+    if (map->key && !node->child)
+        return lower_map_handle(l, map);
+    if (map->storage == LANG_STORE_GLOBAL)
+        return global_value(l, map);
+    ir_slot result = lower_temp_slot(l, 8);
+    lower_store_slot(l, result, ir_constant(f, 0));
+    ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_value element = find_element(l, map, node->child, join);
+    ir_branch(f, element, found, join);
+    ir_enter(f, found);
+    lower_store_slot(l, result, element);
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return lower_take_slot(l, result);
+}
+
 ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const struct node *keys) {
     struct ir_function *f = l->f;
     ir_slot result = lower_temp_slot(l, 8);

@@ -324,6 +324,20 @@ static uint32_t string_capacity(const struct node *node) {
     return node->kind == NODE_STRING ? node->length + 1 : node->type->size;
 }
 
+/* Values that the program keeps are stored clean. */
+static bool is_kept(const struct node *node) {
+    return node->kind == NODE_VARIABLE || node->kind == NODE_MAP ||
+           (node->kind == NODE_TUPLE_FIELD && is_kept(node->child));
+}
+
+struct place lower_whole(struct lower *l, const struct node *node, const struct type *type) {
+    if (is_kept(node) && type_equal(node->type, type))
+        return lower_place(l, node);
+    struct place temp = lower_temp(l, type->size);
+    lower_into(l, node, type, temp, true);
+    return temp;
+}
+
 struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size) {
     uint32_t capacity = node->type->size;
     if (node->type->kind == TYPE_STRING &&
@@ -372,6 +386,10 @@ static ir_value compare_words(struct lower *l, struct place a, struct place b, c
     return ir_binary(f, IR_NE, difference, ir_constant(f, 0));
 }
 
+ir_value lower_words_differ(struct lower *l, struct place a, struct place b, uint32_t size) {
+    return compare_words(l, a, b, NULL, size);
+}
+
 static ir_value differs_from_literal(struct lower *l, const struct node *node, const struct node *literal,
                                      uint32_t length) {
     uint32_t count = literal->length + 1, size = 0;
@@ -403,13 +421,35 @@ ir_value lower_string_differs(struct lower *l, const struct node *a, const struc
 
 /* ---- building values in place ------------------------------------------------------------------------------ */
 
+/* Fields leave bytes of the tuple's words to nobody. */
+static bool has_gaps(const struct type *type) {
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct type_field *field = &type->fields[i];
+        if (field->offset != end)
+            return true;
+        end = field->offset + (field->type->size < 8 ? field->type->size : (field->type->size + 7) & ~7u);
+    }
+    return end & 7;
+}
+
+/* Number of the field of `type` that the element `i` of another tuple belongs to: records go by name. */
+static uint32_t field_index(const struct type *type, const char *name, uint32_t i) {
+    return name ? type_record_index(type, name) : i;
+}
+
 /* Copies a stored value from direct memory; strings may grow, tuples go field by field. */
 static void copy_value(struct lower *l, struct place from, const struct type *from_type, struct place to,
                        const struct type *type) {
     if (type->kind == TYPE_TUPLE && !type_equal(type, from_type)) {
-        for (uint32_t i = 0; i < type->field_count; i++)
-            copy_value(l, place_add(l, from, from_type->fields[i].offset), from_type->fields[i].type,
-                       place_add(l, to, type->fields[i].offset), type->fields[i].type);
+        if (has_gaps(type))
+            lower_zero(l, to, type->size);
+        for (uint32_t i = 0; i < from_type->field_count; i++) {
+            const struct type_field *source = &from_type->fields[i];
+            const struct type_field *field = &type->fields[field_index(type, source->name, i)];
+            copy_value(l, place_add(l, from, source->offset), source->type, place_add(l, to, field->offset),
+                       field->type);
+        }
     } else if (type_is_scalar(type)) {
         lower_store(l, to, type, lower_load(l, from, from_type));
     } else {
@@ -422,19 +462,13 @@ static void copy_value(struct lower *l, struct place from, const struct type *fr
 }
 
 static void tuple_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
-    bool gaps = false;
-    uint32_t end = 0;
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        gaps = gaps || type->fields[i].offset != end;
-        end = type->fields[i].offset + ((type->fields[i].type->size + 7) & ~7u);
-        if (type->fields[i].type->size < 8)
-            end = type->fields[i].offset + type->fields[i].type->size;
-    }
-    if (clean && (gaps || (end & 7)))
+    if (clean && has_gaps(type))
         lower_zero(l, to, type->size);
     const struct node *element = node->child;
-    for (uint32_t i = 0; i < type->field_count && element; i++, element = element->next)
-        lower_into(l, element, type->fields[i].type, place_add(l, to, type->fields[i].offset), clean);
+    for (uint32_t i = 0; i < type->field_count && element; i++, element = element->next) {
+        const struct type_field *field = &type->fields[field_index(type, node->names ? node->names[i] : NULL, i)];
+        lower_into(l, element, field->type, place_add(l, to, field->offset), clean);
+    }
 }
 
 /* Bytes behind a pointer or in a record: arrays, structs, char arrays as strings. */
@@ -478,6 +512,20 @@ static void ternary_into(struct lower *l, const struct node *node, const struct 
     ir_enter(f, join);
 }
 
+/* An array takes the bytes of a number, low ones first, or those of a text. */
+static void cast_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
+    const struct node *operand = node->child;
+    if (type->kind == TYPE_ARRAY && type_is_scalar(operand->type)) {
+        ir_value bytes = lower_scalar(l, operand);
+        if (type->size < 8)
+            bytes = ir_binary(l->f, IR_AND, bytes, ir_constant(l->f, (int64_t)((1ull << (8 * type->size)) - 1)));
+        ir_store(l->f, 8, to.base, to.offset, bytes);
+    } else {
+        bool text = type->kind == TYPE_ARRAY && operand->type->kind == TYPE_STRING;
+        lower_into(l, operand, text ? type_string(l->arena, type->size) : type, to, clean);
+    }
+}
+
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
     if (type_is_scalar(type)) {
         lower_store(l, to, type, lower_scalar(l, node));
@@ -503,7 +551,7 @@ void lower_into(struct lower *l, const struct node *node, const struct type *typ
             lower_call_into(l, node, type, to, clean);
         break;
     case NODE_CAST:
-        lower_into(l, node->child, type, to, clean);
+        cast_into(l, node, type, to, clean);
         break;
     case NODE_VARIABLE:
     case NODE_MAP:

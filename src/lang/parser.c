@@ -15,8 +15,6 @@ static const struct {
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, false},
-    {"offsetof", "offsetof", NULL, TOKEN_OPEN_PAREN, false},
-    {"typeof", "typeof", "write the type itself", TOKEN_OPEN_PAREN, false},
     {"typeinfo", "typeinfo", NULL, TOKEN_OPEN_PAREN, false},
     {"comptime", "comptime", "constant expressions are computed ahead anyway: leave the word out", TOKEN_END, false},
     {"if", "if as an expression", "use condition ? a : b", TOKEN_END, false},

@@ -122,6 +122,9 @@ struct node *parser_unary(struct parser *parser);
 struct node *parser_operand(struct parser *parser);       /* with its postfix operators */
 struct node *parser_parenthesized(struct parser *parser); /* cast, tuple or (e) */
 struct node *parser_define_value(struct parser *parser, struct parser_define *define, const struct token *use);
+/* What sizeof, offsetof and typeof take, up to the token `end`: one of both is set. */
+void parser_type_or_expression(struct parser *parser, enum token_kind end, const struct type_name **type,
+                               struct node **expression);
 const struct type_name *parser_type(struct parser *parser);
 /* Its parts, as declarations of C need them: the type alone, the stars, the [N] behind a name. */
 void parser_type_base(struct parser *parser, struct type_name *type);

@@ -37,7 +37,8 @@ static struct node *map(struct parser *parser) {
             parser_error(parser, "missing-key", open, "expected a key between the brackets");
         arguments(parser, TOKEN_CLOSE_BRACKET, open, &keys);
         /* one tuple is the same as its elements */
-        if (keys.count == 1 && keys.first->kind == NODE_TUPLE && node_child_count(keys.first) >= 2)
+        if (keys.count == 1 && keys.first->kind == NODE_TUPLE && !keys.first->names &&
+            node_child_count(keys.first) >= 2)
             keys = (struct node_list){keys.first->child, NULL, 0};
     }
     struct node *node = parser_node(parser, NODE_MAP, name.loc.begin, keys);
@@ -45,7 +46,7 @@ static struct node *map(struct parser *parser) {
     return node;
 }
 
-/* ---- parentheses: cast, tuple, grouping -------------------------------------------------------------------- */
+/* ---- parentheses: cast, record, tuple, grouping -------------------------------------------------------------------- */
 
 /* (word) is a cast if something follows that a cast could apply to, unless the word is known to be a value. */
 static bool is_cast(const struct parser *parser) {
@@ -86,6 +87,46 @@ static struct node *tuple(struct parser *parser, struct loc open, struct node *f
     return parser_node(parser, NODE_TUPLE, open.begin, elements);
 }
 
+static bool at_record(const struct parser *parser) {
+    struct lexer ahead = parser->lexer;
+
+    ahead.diags = NULL;
+    return parser_at(parser, TOKEN_IDENTIFIER) && lexer_next(&ahead).kind == TOKEN_ASSIGN;
+}
+
+/* (name=e, name=e): at the first name. */
+static struct node *record(struct parser *parser, struct loc open) {
+    struct node_list elements = {0};
+    VEC(const char *) names = {0};
+
+    while (parser_at(parser, TOKEN_IDENTIFIER)) {
+        struct token name = parser->token;
+        for (uint32_t i = 0; i < names.count; i++)
+            if (strcmp(names.data[i], name.text) == 0)
+                parser_error(parser, "record-field", name.loc, "the record has two fields named '%s'", name.text);
+        parser_advance(parser);
+        if (!parser_accept(parser, TOKEN_ASSIGN)) {
+            if (parser_error(parser, "record-field", name.loc, "expected = and a value behind the name '%s'",
+                             name.text))
+                diag_hint(parser->diags, "the fields of a record are name=value; a tuple has none with names");
+            break;
+        }
+        vec_push(parser->arena, &names, name.text);
+        node_list_add(&elements, parser_expression(parser));
+        if (!parser_accept(parser, TOKEN_COMMA))
+            break;
+        if (!parser_at(parser, TOKEN_IDENTIFIER) && !parser_at(parser, TOKEN_CLOSE_PAREN)) {
+            if (parser_error(parser, "record-field", parser->token.loc, "expected the name of a field, found %s",
+                             parser_found(parser)))
+                diag_hint(parser->diags, "the fields of a record are name=value; a tuple has none with names");
+        }
+    }
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    struct node *node = parser_node(parser, NODE_TUPLE, open.begin, elements);
+    node->names = names.data;
+    return node;
+}
+
 struct node *parser_parenthesized(struct parser *parser) {
     struct loc open = parser->token.loc;
 
@@ -94,14 +135,11 @@ struct node *parser_parenthesized(struct parser *parser) {
         return cast(parser, open);
     if (parser_accept(parser, TOKEN_CLOSE_PAREN))
         return parser_node(parser, NODE_TUPLE, open.begin, (struct node_list){0});
+    if (at_record(parser))
+        return record(parser, open);
     struct node *node = parser_expression(parser);
     if (parser_at(parser, TOKEN_COMMA))
         return tuple(parser, open, node);
-    if (parser_at(parser, TOKEN_ASSIGN) && node->kind == NODE_IDENTIFIER && !parser->in_condition &&
-        !parser->in_predicate) {
-        if (parser_error(parser, "unknown-construct", node->loc, "tarsier does not have records with named fields"))
-            diag_hint(parser->diags, "use a tuple: (a, b), read as .0 and .1");
-    }
     parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
     return node;
 }
@@ -111,20 +149,57 @@ struct node *parser_parenthesized(struct parser *parser) {
 /* At the opening parenthesis behind the word. */
 static struct node *size_of(struct parser *parser, const struct token *name) {
     struct node_list children = {0};
-    const struct type_name *type = NULL;
-    struct token after;
-    bool is_plain;
+    const struct type_name *type;
+    struct node *operand;
     struct loc open = parser->token.loc;
 
     parser_advance(parser);
-    if (parser_looks_like_type(parser, TOKEN_CLOSE_PAREN, &after, &is_plain) &&
-        !(is_plain && (lang_find_builtin(parser->token.text, NULL) || hash_get(&parser->defines, parser->token.text))))
-        type = parser_type(parser);
-    else
-        node_list_add(&children, parser_expression(parser));
+    parser_type_or_expression(parser, TOKEN_CLOSE_PAREN, &type, &operand);
+    if (operand)
+        node_list_add(&children, operand);
     parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
     struct node *node = parser_node(parser, NODE_SIZEOF, name->loc.begin, children);
     node->type_name = type;
+    return node;
+}
+
+/* .name.name behind the comma of offsetof() */
+static const char *member_path(struct parser *parser) {
+    const char *path = "";
+
+    do {
+        struct token token = parser->token;
+        if (!parser_accept(parser, TOKEN_IDENTIFIER)) {
+            parser_error(parser, "field-expected", token.loc, "expected the name of a field, found %s",
+                         parser_found(parser));
+            break;
+        }
+        path = arena_printf(parser->arena, "%s%s%s", path, *path ? "." : "", token.text);
+    } while (parser_accept(parser, TOKEN_DOT));
+    return path;
+}
+
+/* At the opening parenthesis behind the word. */
+static struct node *offset_of(struct parser *parser, const struct token *name) {
+    struct node_list children = {0};
+    const struct type_name *type;
+    struct node *operand;
+    struct loc open = parser->token.loc;
+    const char *path = "";
+
+    parser_advance(parser);
+    parser_type_or_expression(parser, TOKEN_COMMA, &type, &operand);
+    if (operand)
+        node_list_add(&children, operand);
+    if (parser_accept(parser, TOKEN_COMMA))
+        path = member_path(parser);
+    else if (parser_error(parser, "field-expected", parser->token.loc, "expected a comma and the name of a field, found %s",
+                          parser_found(parser)))
+        diag_hint(parser->diags, "offsetof(struct NAME, field)");
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    struct node *node = parser_node(parser, NODE_OFFSETOF, name->loc.begin, children);
+    node->type_name = type;
+    node->text = path;
     return node;
 }
 
@@ -151,6 +226,8 @@ static struct node *name(struct parser *parser) {
         return parser_define_value(parser, define, &token);
     if (strcmp(token.text, "sizeof") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
         return size_of(parser, &token);
+    if (strcmp(token.text, "offsetof") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
+        return offset_of(parser, &token);
     if (parser_at(parser, TOKEN_OPEN_PAREN))
         return call(parser, &token);
     if (strcmp(token.text, "true") == 0 || strcmp(token.text, "false") == 0) {
@@ -258,7 +335,7 @@ static struct node *field(struct parser *parser, struct node *object) {
                      parser_found(parser));
     node_list_add(&children, object);
     struct node *node = parser_node(parser, kind, object->loc.begin, children);
-    node->text = token.text ? token.text : "";
+    node->text = kind == NODE_FIELD && token.text ? token.text : "";
     node->number = (int64_t)token.number;
     return node;
 }

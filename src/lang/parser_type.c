@@ -38,6 +38,20 @@ static struct token skip_stars(struct lexer *lexer, struct token token, bool *an
     return token;
 }
 
+/* Behind an opening parenthesis: the token behind the one that closes it. */
+static struct token skip_parentheses(struct lexer *lexer) {
+    struct token token;
+
+    for (unsigned depth = 1; depth > 0;) {
+        token = lexer_next(lexer);
+        if (token.kind == TOKEN_END)
+            return token;
+        depth += token.kind == TOKEN_OPEN_PAREN;
+        depth -= token.kind == TOKEN_CLOSE_PAREN;
+    }
+    return lexer_next(lexer);
+}
+
 bool parser_looks_like_type(const struct parser *parser, enum token_kind end, struct token *after, bool *is_plain) {
     struct lexer lexer = parser->lexer;
     struct token token = parser->token;
@@ -52,9 +66,13 @@ bool parser_looks_like_type(const struct parser *parser, enum token_kind end, st
     }
     if (token.kind != TOKEN_IDENTIFIER)
         return false;
-    bool is_integer = is_integer_word(token.text);
+    bool is_integer = is_integer_word(token.text), is_typeof = is_word(&token, "typeof");
     decorated |= is_integer;
     token = lexer_next(&lexer);
+    if (is_typeof && token.kind == TOKEN_OPEN_PAREN) {
+        decorated = true;
+        token = skip_parentheses(&lexer);
+    }
     while (is_integer && token.kind == TOKEN_IDENTIFIER && is_integer_word(token.text))
         token = lexer_next(&lexer);
     token = skip_stars(&lexer, token, &decorated);
@@ -138,12 +156,47 @@ void parser_type_bounds(struct parser *parser, struct type_name *type) {
     }
 }
 
+/* typeof(T) or typeof(e): at the word. */
+static void type_of(struct parser *parser, struct type_name *type) {
+    struct loc open;
+
+    type->name = "typeof";
+    parser_advance(parser);
+    open = parser->token.loc;
+    if (!parser_accept(parser, TOKEN_OPEN_PAREN)) {
+        parser_error(parser, "type-expected", parser->token.loc, "expected ( behind typeof, found %s",
+                     parser_found(parser));
+        return;
+    }
+    parser_type_or_expression(parser, TOKEN_CLOSE_PAREN, &type->inner, &type->of);
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    type->loc.end = parser->previous_end;
+}
+
+void parser_type_or_expression(struct parser *parser, enum token_kind end, const struct type_name **type,
+                               struct node **expression) {
+    struct token after;
+    bool is_plain;
+
+    *type = NULL;
+    *expression = NULL;
+    if (parser_looks_like_type(parser, end, &after, &is_plain) &&
+        !(is_plain && (lang_find_builtin(parser->token.text, NULL) || hash_get(&parser->defines, parser->token.text))))
+        *type = parser_type(parser);
+    else
+        *expression = parser_expression(parser);
+}
+
 void parser_type_base(struct parser *parser, struct type_name *type) {
     type->name = "";
     type->loc = parser->token.loc;
     while (parser_accept_word(parser, "const") || parser_accept_word(parser, "volatile"))
         ;
     type->keyword = keyword_of(&parser->token);
+    if (parser_at_word(parser, "typeof")) {
+        type_of(parser, type);
+        return;
+    }
     if (type->keyword != TYPE_NAME_PLAIN)
         parser_advance(parser);
     if (!parser_at(parser, TOKEN_IDENTIFIER)) {
@@ -164,8 +217,6 @@ const struct type_name *parser_type(struct parser *parser) {
 
     type->name = "";
     type->loc = parser->token.loc;
-    if (parser_at_word(parser, "typeof") && parser_reject_expression_word(parser))
-        return type;
     parser_type_base(parser, type);
     type->pointer_depth = parser_type_stars(parser);
     parser_type_bounds(parser, type);

@@ -144,7 +144,7 @@ static enum lang_storage choose_storage(const struct lang_plan *plan, const stru
         return integer ? LANG_STORE_GLOBAL : LANG_STORE_HASH;
     /* Per-thread values live in the thread, where nobody can see the difference. */
     if (env->has_task_storage && integer && !declared && map->always_tid_key && map->cleared_at_end && !generations &&
-        !map->printed && !map->iterated && !map->counted && !map->zeroed)
+        !map->addressed && !map->printed && !map->iterated && !map->counted && !map->zeroed)
         return LANG_STORE_TASK;
     return LANG_STORE_HASH;
 }

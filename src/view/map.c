@@ -139,7 +139,7 @@ static void add_entry(const struct view *view, const struct view_map *map, uint3
 /* Keys are strings; the parts of a tuple are joined by a comma without a space. */
 static void add_key_text(const struct view *view, const struct type *type, const char *bytes, bool outermost,
                          struct strbuf *out) {
-    if (type->kind != TYPE_TUPLE || view_is_record(type)) {
+    if (type->kind != TYPE_TUPLE || type_is_record(type)) {
         view_value(view, type, bytes, out);
         return;
     }

@@ -102,7 +102,7 @@ static void add_struct(const struct view *view, const struct type *type, const c
 
 static void add_tuple(const struct view *view, const struct type *type, const char *bytes, uint32_t div, int depth,
                       struct strbuf *out) {
-    if (view_is_record(type)) {
+    if (type_is_record(type)) {
         add_struct(view, type, bytes, div, depth, out);
         return;
     }

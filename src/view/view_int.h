@@ -29,8 +29,6 @@ const char *view_trailer(const struct view *view);
 size_t view_buffer_length(const struct type *type, const void *bytes);
 const struct type_enumerator *view_enumerator(const struct type *type, uint64_t value);
 
-/* A tuple whose fields have names: (a=1, b=2). */
-static inline bool view_is_record(const struct type *type) { return type->field_count && type->fields[0].name; }
 /* Types that come from files may claim fields outside their struct. */
 static inline bool view_field_inside(const struct type *type, const struct type_field *field) {
     return field->offset <= type->size && field->type->size <= type->size - field->offset;

@@ -1,5 +1,6 @@
 /* Every tests/lang/check/NAME.bt is checked in the world of lang_check_env.h. With NAME.types beside it, the typed tree
- * and the maps are compared; with NAME.txt, the messages, one of which has the tag NAME (up to a dot). */
+ * and the maps are compared; with NAME.txt, the messages, one of which has the tag NAME (up to a dot). With
+ * UPDATE_EXPECTED=1 in the environment the files are written instead. */
 #include "lang_check_env.h"
 #include "unit.h"
 
@@ -101,21 +102,30 @@ static const char *beside(struct arena *arena, const char *path, const char *end
     return arena_printf(arena, "%.*s%s", (int)(strrchr(path, '.') - path), path, ending);
 }
 
+static void compare_with_file(struct arena *arena, const char *actual, const char *path) {
+    uint32_t size;
+
+    if (getenv("UPDATE_EXPECTED")) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(actual, file);
+        fclose(file);
+    }
+    assert_string_equal(actual, read_file(arena, path, &size));
+}
+
 static void types_are_as_expected(void **state) {
     struct checked checked;
-    uint32_t size;
 
     check_file(&checked, *state);
     assert_string_equal(messages(&checked), "");
-    const char *actual = typed_trees(&checked);
-    assert_string_equal(actual, read_file(checked.arena, beside(checked.arena, *state, ".types"), &size));
+    compare_with_file(checked.arena, typed_trees(&checked), beside(checked.arena, *state, ".types"));
     arena_free(checked.arena);
 }
 
 static void messages_are_as_expected(void **state) {
     struct checked checked;
     bool has_tag = false;
-    uint32_t size;
 
     check_file(&checked, *state);
     for (uint32_t i = 0; i < checked.diags.items.count; i++) {
@@ -124,7 +134,7 @@ static void messages_are_as_expected(void **state) {
                    checked.source.name[length] == '.';
     }
     assert_true(has_tag);
-    assert_string_equal(messages(&checked), read_file(checked.arena, beside(checked.arena, *state, ".txt"), &size));
+    compare_with_file(checked.arena, messages(&checked), beside(checked.arena, *state, ".txt"));
     arena_free(checked.arena);
 }
 

@@ -1,5 +1,6 @@
 /* Every tests/lang/parse/NAME.bt is parsed and its tree compared with NAME.ast; every tests/lang/error/TAG.bt must give
- * exactly the messages in TAG.txt, one of them with that tag. Positional parameters: $1 is first, $2 is 2. */
+ * exactly the messages in TAG.txt, one of them with that tag. Positional parameters: $1 is first, $2 is 2. With
+ * UPDATE_EXPECTED=1 in the environment the expected texts are written instead. */
 #include "lang/lang.h"
 #include "unit.h"
 
@@ -55,6 +56,12 @@ static void messages(const struct parsed *parsed, struct strbuf *out) {
 
 static void compare(struct parsed *parsed, struct strbuf *actual, const char *expected_path) {
     uint32_t size;
+    if (getenv("UPDATE_EXPECTED")) {
+        FILE *file = fopen(expected_path, "w");
+        assert_non_null(file);
+        fputs(strbuf_text(actual), file);
+        fclose(file);
+    }
     const char *expected = read_file(parsed->arena, expected_path, &size);
 
     assert_string_equal(strbuf_text(actual), expected);
