@@ -261,6 +261,17 @@ static void format_tuple(const struct type *type, struct strbuf *out) {
     strbuf_addch(out, ')');
 }
 
+/* Bounds outermost first, as in C. */
+static void format_array(const struct type *type, struct strbuf *out) {
+    const struct type *element = type;
+
+    while (element->kind == TYPE_ARRAY)
+        element = element->target;
+    type_format(element, out);
+    for (; type->kind == TYPE_ARRAY; type = type->target)
+        strbuf_addf(out, "[%u]", type->count);
+}
+
 void type_format(const struct type *type, struct strbuf *out) {
     switch (type->kind) {
     case TYPE_VOID:
@@ -289,8 +300,7 @@ void type_format(const struct type *type, struct strbuf *out) {
         strbuf_addf(out, "buffer[%u]", type->count);
         break;
     case TYPE_ARRAY:
-        type_format(type->target, out);
-        strbuf_addf(out, "[%u]", type->count);
+        format_array(type, out);
         break;
     case TYPE_TUPLE:
         (type_is_record(type) ? format_record : format_tuple)(type, out);

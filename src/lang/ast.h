@@ -58,9 +58,9 @@ struct node {
     int64_t number;
     const struct type_name *type_name;
     const char *const *names; /* TUPLE that is a record: of its elements; else NULL */
-    bool is_unsigned;   /* INTEGER above INT64_MAX */
-    bool is_postfix;    /* INCREMENT */
-    bool has_predicate; /* PROBE */
+    bool is_unsigned;         /* INTEGER above INT64_MAX */
+    bool is_postfix;          /* INCREMENT */
+    bool has_predicate;       /* PROBE */
     uint16_t height; /* levels below; the parser keeps it under NODE_HEIGHT_LIMIT, so recursion over a tree is safe */
 
     /* set by the checker */

@@ -392,8 +392,9 @@ static const struct type *member_type(struct check *c, const struct node *node, 
     if (type->kind != TYPE_STRUCT) {
         check_error(c, "offsetof-type", node->loc, "'%s' has no fields: it is no struct or union",
                     check_type_text(c, type));
-        check_hint(c, type->kind == TYPE_POINTER ? "offsets end at a pointer: take offsetof(%s, %s)"
-                                                 : "offsetof(struct NAME, field)",
+        check_hint(c,
+                   type->kind == TYPE_POINTER ? "offsets end at a pointer: take offsetof(%s, %s)"
+                                              : "offsetof(struct NAME, field)",
                    type->kind == TYPE_POINTER ? check_type_text(c, type->target) : "", name);
         return NULL;
     }

@@ -11,7 +11,9 @@ static void set_constant(struct node *node, uint64_t number) {
 static void report_unary(struct check *c, const struct node *node, const struct type *type) {
     check_error(c, "operator-type", node->loc, "The %s operator can not be used on expressions of type '%s'",
                 operator_spelling(node->op), check_type_text(c, type));
-    check_hint(c, type->kind == TYPE_BOOL ? "a truth value is negated by !" : "it takes an integer");
+    check_hint(c, node->op == OP_NOT        ? "it takes a number, a pointer or a text"
+                  : type->kind == TYPE_BOOL ? "a truth value is negated by !"
+                                            : "it takes an integer");
 }
 
 static void check_negative(struct check *c, struct node *node, const struct type *type) {
@@ -494,8 +496,8 @@ void check_cast(struct check *c, struct node *node) {
         set_constant(node, operand->length > 0);
     if (!operand->is_constant || !type_is_scalar(result) || result->kind == TYPE_POINTER)
         return;
-    set_constant(node, result->kind == TYPE_BOOL ? operand->number != 0
-                                                 : truncate_to((uint64_t)operand->number, node->type));
+    set_constant(node,
+                 result->kind == TYPE_BOOL ? operand->number != 0 : truncate_to((uint64_t)operand->number, node->type));
     if (result->kind == TYPE_ENUM)
         check_enum_value(c, node, node->type);
 }

@@ -255,17 +255,12 @@ static const struct type *type_of_map(struct check *c, struct node *node) {
 }
 
 static const struct type *type_of(struct check *c, const struct type_name *name) {
-    uint32_t errors = c->diags->error_count;
-    const struct type *type = name->inner                                          ? check_type_name(c, name->inner)
+    const struct type *type = name->inner                                      ? check_type_name(c, name->inner)
                               : name->of->kind == NODE_MAP && !name->of->child ? type_of_map(c, name->of)
-                                                                                   : check_expression(c, name->of);
+                                                                               : check_expression(c, name->of);
 
     if (type && type->kind == TYPE_INT && check_is_flexible(type))
         return type_int(type->size * 8, true);
-    if (!type && c->diags->error_count == errors) {
-        check_error(c, "typeof-unknown", name->loc, "The type of this expression is not known");
-        check_hint(c, "nothing gives it a value");
-    }
     return type;
 }
 
@@ -285,7 +280,8 @@ bool check_is_growing_string(const struct type_name *name) {
 }
 
 bool check_knows_type(struct check *c, const struct type_name *name) {
-    return name->keyword != TYPE_NAME_PLAIN || name->inner || name->of || text_type(c, name) || plain_type(c, name->name);
+    return name->keyword != TYPE_NAME_PLAIN || name->inner || name->of || text_type(c, name) ||
+           plain_type(c, name->name);
 }
 
 const struct type *check_type_name(struct check *c, const struct type_name *name) {

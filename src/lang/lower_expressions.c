@@ -138,9 +138,7 @@ static ir_value lower_whole_compare(struct lower *l, const struct node *node) {
     return node->op == OP_NE ? differs : ir_binary(l->f, IR_EQ, differs, ir_constant(l->f, 0));
 }
 
-static bool is_text(const struct type *type) {
-    return type->kind == TYPE_STRING || type->kind == TYPE_PROBE;
-}
+static bool is_text(const struct type *type) { return type->kind == TYPE_STRING || type->kind == TYPE_PROBE; }
 
 static ir_value lower_probe_compare(struct lower *l, const struct node *node) {
     const struct node *literal = node->child->kind == NODE_STRING ? node->child : node->child->next;

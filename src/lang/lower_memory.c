@@ -180,6 +180,25 @@ static void read_memory(struct lower *l, struct place from, struct place to, uin
     continue_unless(l, ir_binary(l->f, IR_SLT, error, ir_constant(l->f, 0)));
 }
 
+/* Widest access that `offset` is aligned for and that stays within `size`; the stack takes no other. */
+static uint32_t aligned_width(int32_t offset, uint32_t size) {
+    uint32_t width = 8;
+    while (width > size || ((uint32_t)offset & (width - 1)))
+        width /= 2;
+    return width;
+}
+
+/* Members of packed structs: value = part0 | part1 << 8 * width | ... */
+static ir_value load_in_parts(struct lower *l, struct place place, uint32_t size) {
+    uint32_t width = aligned_width(place.offset, size);
+    ir_value value = ir_load(l->f, width, place.base, place.offset);
+    for (uint32_t at = width; at < size; at += width) {
+        ir_value part = ir_load(l->f, width, place.base, place.offset + (int32_t)at);
+        value = ir_binary(l->f, IR_OR, value, ir_binary(l->f, IR_SHL, part, ir_constant(l->f, 8 * at)));
+    }
+    return value;
+}
+
 ir_value lower_load(struct lower *l, struct place place, const struct type *type) {
     unsigned width = type->size;
     if (width != 1 && width != 2 && width != 4)
@@ -187,6 +206,8 @@ ir_value lower_load(struct lower *l, struct place place, const struct type *type
     ir_value value;
     switch (place.where) {
     case WHERE_DIRECT:
+        value = load_in_parts(l, place, width);
+        break;
     case WHERE_BTF:
         value = ir_load(l->f, width, place.base, place.offset);
         break;
@@ -288,6 +309,20 @@ void lower_copy_stored(struct lower *l, struct place to, struct place from, cons
         lower_store(l, to, type, lower_load(l, from, type));
     else
         lower_copy(l, to, from, type->size);
+}
+
+/* `size` bytes and no more, from inside of something larger. */
+static void copy_part(struct lower *l, struct place to, struct place from, uint32_t size) {
+    struct ir_function *f = l->f;
+    if (size > UNROLL_LIMIT) {
+        ir_calln(f, IR_HELPER_probe_read_kernel, place_address(l, to), ir_constant(f, size), place_address(l, from));
+        return;
+    }
+    for (int32_t at = 0; at < (int32_t)size;) {
+        uint32_t width = aligned_width((from.offset + at) | (to.offset + at), size - (uint32_t)at);
+        ir_store(f, width, to.base, to.offset + at, ir_load(f, width, from.base, from.offset + at));
+        at += (int32_t)width;
+    }
 }
 
 /* ---- strings ----------------------------------------------------------------------------------------------- */
@@ -479,6 +514,8 @@ static void memory_into(struct lower *l, const struct node *node, const struct t
     struct place from = lower_place(l, node);
     if (type->kind == TYPE_STRING)
         lower_read_string(l, from, to, node->type->size < type->size ? node->type->size : type->size, clean, node->loc);
+    else if (from.where == WHERE_DIRECT && (type->kind == TYPE_ARRAY || type->kind == TYPE_STRUCT))
+        copy_part(l, to, from, type->size);
     else if (from.where == WHERE_DIRECT)
         copy_value(l, from, node->type, to, type);
     else

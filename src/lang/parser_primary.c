@@ -46,7 +46,8 @@ static struct node *map(struct parser *parser) {
     return node;
 }
 
-/* ---- parentheses: cast, record, tuple, grouping -------------------------------------------------------------------- */
+/* ---- parentheses: cast, record, tuple, grouping --------------------------------------------------------------------
+ */
 
 /* (word) is a cast if something follows that a cast could apply to, unless the word is known to be a value. */
 static bool is_cast(const struct parser *parser) {
@@ -193,8 +194,8 @@ static struct node *offset_of(struct parser *parser, const struct token *name) {
         node_list_add(&children, operand);
     if (parser_accept(parser, TOKEN_COMMA))
         path = member_path(parser);
-    else if (parser_error(parser, "field-expected", parser->token.loc, "expected a comma and the name of a field, found %s",
-                          parser_found(parser)))
+    else if (parser_error(parser, "field-expected", parser->token.loc,
+                          "expected a comma and the name of a field, found %s", parser_found(parser)))
         diag_hint(parser->diags, "offsetof(struct NAME, field)");
     parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
     struct node *node = parser_node(parser, NODE_OFFSETOF, name->loc.begin, children);
