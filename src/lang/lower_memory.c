@@ -331,10 +331,10 @@ static void copy_part(struct lower *l, struct place to, struct place from, uint3
 static void store_literal(struct lower *l, const struct node *node, uint32_t size, struct place to, bool clean) {
     uint32_t used = node->length + 1 < size ? node->length + 1 : size;
     for (uint32_t at = 0; at < ((used + 7) & ~7u); at += 8) {
-        int64_t word = 0;
+        uint64_t word = 0;
         for (uint32_t i = 0; i < 8 && at + i < node->length && at + i < size; i++)
-            word |= (int64_t)(uint64_t)(uint8_t)node->text[at + i] << (8 * i);
-        ir_store(l->f, 8, to.base, to.offset + (int32_t)at, ir_constant(l->f, word));
+            word |= (uint64_t)(uint8_t)node->text[at + i] << (8 * i);
+        ir_store(l->f, 8, to.base, to.offset + (int32_t)at, ir_constant(l->f, (int64_t)word));
     }
     uint32_t done = (used + 7) & ~7u;
     if (clean && done < size)
