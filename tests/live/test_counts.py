@@ -78,7 +78,7 @@ def test_profile_sees_a_busy_process(trace, workload):
 
 
 def test_interval_ends_by_exit(trace):
-    answer = trace("interval:ms:10 { @++; if (@ == 5) { exit(); } }")
+    answer = trace("interval:ms:10 { if (@ == 5) { exit(); } else { @++; } }")
     assert (answer.code, answer.value()) == (0, 5)
 
 
