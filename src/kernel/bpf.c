@@ -151,6 +151,22 @@ int kernel_link_kprobe_multi(int program_fd, const char *const *symbols, const u
     return kernel_bpf(BPF_LINK_CREATE, &attributes, link_size(kprobe_multi));
 }
 
+uint64_t kernel_link_missed(int link_fd) {
+    struct kernel_link_info info = {0};
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.info.bpf_fd = (uint32_t)link_fd;
+    attributes.info.info_len = sizeof info;
+    attributes.info.info = kernel_address(&info);
+    if (kernel_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, kernel_attr_size(info)) < 0)
+        return 0;
+    if (info.type == KERNEL_LINK_KPROBE_MULTI)
+        return info.kprobe_multi.missed;
+    bool kprobe = info.type == KERNEL_LINK_PERF_EVENT && (info.perf_event.type == KERNEL_PERF_EVENT_KPROBE ||
+                                                          info.perf_event.type == KERNEL_PERF_EVENT_KRETPROBE);
+    return kprobe ? info.perf_event.kprobe.missed : 0;
+}
+
 int kernel_link_iterator(int program_fd, const void *information, uint32_t information_size) {
     struct kernel_attr_link attributes = {.program_fd = (uint32_t)program_fd, .attach_type = BPF_TRACE_ITER};
     attributes.iterator.information = kernel_address(information);

@@ -92,6 +92,8 @@ int kernel_link_uprobe_multi(int program_fd, const char *path, const uint64_t *o
 /* Symbols or addresses (the other NULL). */
 int kernel_link_kprobe_multi(int program_fd, const char *const *symbols, const uint64_t *addresses,
                              const uint64_t *cookies, uint32_t count, bool is_return);
+/* Hits that a kprobe link missed, as the kernel counted them (6.7); 0 for other links and kernels. */
+uint64_t kernel_link_missed(int link_fd);
 /* Iterators: a link (information: union bpf_iter_link_info or NULL), then a file to read(2) from. */
 int kernel_link_iterator(int program_fd, const void *information, uint32_t information_size);
 int kernel_iterator_create(int link_fd);

@@ -53,6 +53,32 @@ struct kernel_attr_link {
     };
 };
 
+/* Answer of BPF_OBJ_GET_INFO_BY_FD for a link. An older kernel fills less; the rest stays 0. */
+#define KERNEL_LINK_PERF_EVENT 7
+#define KERNEL_LINK_KPROBE_MULTI 8
+#define KERNEL_PERF_EVENT_KPROBE 3
+#define KERNEL_PERF_EVENT_KRETPROBE 4
+struct kernel_link_info {
+    uint32_t type, id, program_id, pad;
+    union {
+        struct {
+            uint64_t addresses;
+            uint32_t count, flags;
+            uint64_t missed; /* 6.7 */
+            uint64_t cookies;
+        } kprobe_multi;
+        struct {
+            uint32_t type, pad;
+            struct {
+                uint64_t name;
+                uint32_t name_size, offset;
+                uint64_t address, missed; /* 6.7 */
+                uint64_t cookie;
+            } kprobe;
+        } perf_event;
+    };
+};
+
 /* mmap'ed ring buffer: header of a record, and the two flags in `length`. */
 struct kernel_ring_header {
     uint32_t length; /* of the payload, without this header */

@@ -18,6 +18,10 @@ static const struct {
     {LANG_CONTEXT_TRACEPOINT, "tracepoint"},
     {LANG_CONTEXT_UPROBE, "uprobe"},
     {LANG_CONTEXT_URETPROBE, "uretprobe"},
+    {LANG_CONTEXT_KPROBE, "kprobe"},
+    {LANG_CONTEXT_KRETPROBE, "kretprobe"},
+    {LANG_CONTEXT_FENTRY, "fentry"},
+    {LANG_CONTEXT_FEXIT, "fexit"},
     {LANG_CONTEXT_PERF_EVENT, "profile, interval and software"},
 };
 
@@ -33,8 +37,23 @@ static const char *context_list(struct check *c, unsigned mask) {
 /* argN has a meaning where arguments are in registers or in the words of a raw tracepoint. */
 static unsigned contexts_of(const struct lang_builtin *builtin) {
     if (builtin->id == LANG_BUILTIN_arg)
-        return CONTEXT_BIT(UPROBE) | CONTEXT_BIT(RAW_TRACEPOINT);
+        return CONTEXT_BIT(UPROBE) | CONTEXT_BIT(RAW_TRACEPOINT) | CONTEXT_BIT(KPROBE) | CONTEXT_BIT(FENTRY) |
+               CONTEXT_BIT(FEXIT);
     return builtin->contexts;
+}
+
+/* Behind the arguments lies something else, which the kernel does not let a program read as an argument. */
+static bool has_argument(struct check *c, const struct node *node, int64_t number) {
+    bool is_counted = c->target->context == LANG_CONTEXT_FENTRY || c->target->context == LANG_CONTEXT_FEXIT;
+
+    if (!is_counted || number < c->target->argument_count)
+        return true;
+    check_error(c, "no-argument", node->loc, "the function of %s has no argument %s", c->target->name, node->text);
+    if (c->target->argument_count)
+        check_hint(c, "it has arg0 to arg%u", c->target->argument_count - 1);
+    else
+        check_hint(c, "it has none");
+    return false;
 }
 
 static bool is_available(struct check *c, const struct node *node, const struct lang_builtin *builtin) {
@@ -65,6 +84,8 @@ static const struct type *context_type(struct check *c) {
         return kernel_struct_pointer(c, "bpf_perf_event_data");
     case LANG_CONTEXT_UPROBE:
     case LANG_CONTEXT_URETPROBE:
+    case LANG_CONTEXT_KPROBE:
+    case LANG_CONTEXT_KRETPROBE:
         return kernel_struct_pointer(c, "pt_regs");
     default:
         return type_pointer(c->arena, type_void(), SPACE_KERNEL);
@@ -80,10 +101,25 @@ static const struct type *args_type(struct check *c, const struct node *node) {
         check_hint(c, "there is no debug information for it; use arg0, arg1, ...");
     else if (c->target->context == LANG_CONTEXT_URETPROBE)
         check_hint(c, "what the function returns is retval; keep arguments in a map from a uprobe");
+    else if (c->target->context == LANG_CONTEXT_KRETPROBE)
+        check_hint(c, "what the function returns is retval; fexit has the arguments too, where the kernel knows it");
+    else if (c->target->context == LANG_CONTEXT_KPROBE)
+        check_hint(c, "the kernel's type information does not have the function; use arg0, arg1, ...");
     else
         check_hint(
             c, "args can be used with tracepoint and rawtracepoint probes, and with uprobe probes of functions that "
                "have debug information");
+    return NULL;
+}
+
+static const struct type *result_type(struct check *c, const struct node *node) {
+    const struct type *result = c->target->result;
+
+    if (!result)
+        return type_int(64, false);
+    if (result->kind != TYPE_VOID)
+        return result;
+    check_error(c, "no-result", node->loc, "the function of %s returns nothing", c->target->name);
     return NULL;
 }
 
@@ -92,7 +128,7 @@ static const struct type *typed_builtin(struct check *c, const struct node *node
     case LANG_BUILTIN_args:
         return args_type(c, node);
     case LANG_BUILTIN_retval:
-        return type_int(64, false);
+        return result_type(c, node);
     case LANG_BUILTIN_func:
         return type_simple(c->target->context == LANG_CONTEXT_UPROBE || c->target->context == LANG_CONTEXT_URETPROBE
                                ? TYPE_USYM
@@ -157,7 +193,7 @@ static const struct type *builtin_type(struct check *c, const struct node *node,
 void check_builtin(struct check *c, struct node *node, const struct lang_builtin *builtin, int64_t argument) {
     node->builtin = builtin;
     node->number = argument;
-    if (is_available(c, node, builtin))
+    if (is_available(c, node, builtin) && (builtin->id != LANG_BUILTIN_arg || has_argument(c, node, argument)))
         node->type = builtin_type(c, node, builtin);
 }
 

@@ -292,13 +292,15 @@ static void check_call_kptr(struct check *c, struct node *node) { check_space(c,
 static void check_call_uptr(struct check *c, struct node *node) { check_space(c, node, SPACE_USER); }
 
 static void check_call_reg(struct check *c, struct node *node) {
-    unsigned with_registers = CONTEXT_BIT(UPROBE) | CONTEXT_BIT(URETPROBE) | CONTEXT_BIT(PERF_EVENT);
+    unsigned with_registers = CONTEXT_BIT(UPROBE) | CONTEXT_BIT(URETPROBE) | CONTEXT_BIT(KPROBE) |
+                              CONTEXT_BIT(KRETPROBE) | CONTEXT_BIT(PERF_EVENT);
 
     node->type = type_int(64, false);
     if (!(with_registers & (1u << c->target->context))) {
         check_error(c, "builtin-context", node->loc, "reg() can not be used with '%s' probes",
                     c->target->provider ? c->target->provider : "these");
-        check_hint(c, "registers are known in uprobe, uretprobe, profile, interval and software probes");
+        check_hint(
+            c, "registers are known in uprobe, uretprobe, kprobe, kretprobe, profile, interval and software probes");
     }
     if (check_literal(c, node->child, "reg") && lang_register_offset(node->child->text) < 0) {
         check_error(c, "unknown-register", node->child->loc, "'%s' is not a valid register on this architecture",

@@ -31,6 +31,10 @@ enum lang_context {
     LANG_CONTEXT_TRACEPOINT,     /* the record of the tracefs format */
     LANG_CONTEXT_UPROBE,         /* pt_regs at the entry of a user function */
     LANG_CONTEXT_URETPROBE,      /* pt_regs at its return */
+    LANG_CONTEXT_KPROBE,         /* pt_regs at the entry of a kernel function, or at an instruction of it */
+    LANG_CONTEXT_KRETPROBE,      /* pt_regs at its return */
+    LANG_CONTEXT_FENTRY,         /* u64[]: the arguments of a kernel function */
+    LANG_CONTEXT_FEXIT,          /* u64[]: the arguments, then the result */
     LANG_CONTEXT_PERF_EVENT,     /* profile, interval, software: bpf_perf_event_data (starts with pt_regs) */
 };
 #define CONTEXT_BIT(name) (1u << LANG_CONTEXT_##name)
@@ -43,8 +47,10 @@ struct lang_target {
     enum lang_context context;
     bool has_btf;            /* raw tracepoint program loaded with BTF: context pointers may be loaded from directly */
     const struct type *args; /* struct of `args`, or NULL when the probe has none */
-    const char *provider;    /* "tracepoint", "uprobe": for messages */
-    const char *name;        /* first probe name of the program */
+    const struct type *result; /* fexit: type of `retval`; void: there is none; NULL: a plain number */
+    uint32_t argument_count;   /* FENTRY, FEXIT: words of arguments in the context; the result is behind them */
+    const char *provider;      /* "tracepoint", "uprobe": for messages */
+    const char *name;          /* first probe name of the program */
     const struct object_usdt_arguments *usdt; /* usdt: what argN means; NULL for other kinds */
     bool user_pointers; /* integers and void pointers from this probe's args point to user memory */
     enum lang_probe_id probe_id;

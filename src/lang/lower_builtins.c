@@ -81,6 +81,8 @@ ir_value lower_register(struct lower *l, uint32_t offset) {
     switch (l->target->context) {
     case LANG_CONTEXT_UPROBE:
     case LANG_CONTEXT_URETPROBE:
+    case LANG_CONTEXT_KPROBE:
+    case LANG_CONTEXT_KRETPROBE:
     case LANG_CONTEXT_PERF_EVENT: /* bpf_perf_event_data starts with pt_regs, uprobe contexts are pt_regs */
         return ir_load_const(f, 8, lower_context(l), (int32_t)offset);
     case LANG_CONTEXT_SYSCALL_ENTER:
@@ -135,21 +137,42 @@ static ir_value lower_usdt_argument(struct lower *l, const struct object_usdt_ar
     return lower_take_slot(l, slot);
 }
 
-/* argN: a register, or on the stack of the traced function behind the return address. */
+/* A word of a context that holds arguments, as a number: as lower_number, lest the verifier sees a pointer. */
+static ir_value context_number(struct lower *l, uint32_t word) {
+    struct ir_function *f = l->f;
+    return ir_byte_swap(f, ir_byte_swap(f, ir_load_const(f, 8, lower_context(l), (int32_t)(8 * word)), 8), 8);
+}
+
+/* A word of the arguments as the calling convention has them: a register, or on the stack behind the return address.
+ * Within a guard. */
+ir_value lower_argument_word(struct lower *l, int64_t number) {
+    if (number < 6)
+        return lower_register(l, lang_argument_registers[number]);
+    bool kernel = l->target->context == LANG_CONTEXT_KPROBE;
+    int64_t above = lang_machine.first_stack_argument + 8 * (number - 6);
+    struct place from = {kernel ? WHERE_KERNEL : WHERE_USER, lower_register(l, lang_machine.stack), (int32_t)above};
+    return lower_load(l, from, type_int(64, false));
+}
+
+/* argN */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     struct ir_function *f = l->f;
     if (l->target->usdt)
         return lower_usdt_argument(l, &l->target->usdt->items[number], loc);
-    if (l->target->context == LANG_CONTEXT_RAW_TRACEPOINT) /* as lower_number: argN are numbers */
-        return ir_byte_swap(f, ir_byte_swap(f, ir_load_const(f, 8, lower_context(l), (int32_t)(8 * number)), 8), 8);
+    switch (l->target->context) {
+    case LANG_CONTEXT_RAW_TRACEPOINT:
+    case LANG_CONTEXT_FENTRY:
+    case LANG_CONTEXT_FEXIT:
+        return context_number(l, (uint32_t)number);
+    default:
+        break;
+    }
     if (number < 6)
-        return lower_register(l, lang_argument_registers[number]);
+        return lower_argument_word(l, number);
     struct guard guard;
     ir_slot slot = lower_temp_slot(l, 8);
-    int64_t above = lang_machine.first_stack_argument + 8 * (number - 6);
-    struct place from = {WHERE_USER, lower_register(l, lang_machine.stack), (int32_t)above};
     guard_begin(l, &guard, loc);
-    lower_store_slot(l, slot, lower_load(l, from, type_int(64, false)));
+    lower_store_slot(l, slot, lower_argument_word(l, number));
     if (guard_failed(l, &guard)) {
         lower_store_slot(l, slot, ir_constant(f, 0));
         guard_join(l, &guard);
@@ -157,7 +180,17 @@ ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     return lower_take_slot(l, slot);
 }
 
-static ir_value lower_builtin_retval(struct lower *l) { return lower_register(l, lang_machine.return_value); }
+static ir_value lower_builtin_retval(struct lower *l) {
+    const struct type *result = l->target->result;
+    ir_value value;
+    if (l->target->context != LANG_CONTEXT_FEXIT)
+        value = lower_register(l, lang_machine.return_value);
+    else if (result && result->kind == TYPE_POINTER)
+        return ir_load_const(l->f, 8, lower_context(l), (int32_t)(8 * l->target->argument_count));
+    else
+        value = context_number(l, l->target->argument_count);
+    return result ? lower_resize(l, value, result) : value;
+}
 
 /* Entry: the probed instruction itself. Return: the kernel remembers the function's address. */
 static ir_value function_address(struct lower *l) {

@@ -265,10 +265,13 @@ static bool same_struct(const struct type *a, const struct type *b) {
            a->target->kind == TYPE_STRUCT && a->target->btf_id && a->target->btf_id == b->target->btf_id;
 }
 
+static bool is_kernel_struct_pointer(const struct type *type) {
+    return type->kind == TYPE_POINTER && type->target && type->target->kind == TYPE_STRUCT && type->target->btf_id;
+}
+
 /* The kernel types a pointer that was loaded from BTF-typed memory only if it points to a struct. */
 static bool loads_direct(const struct place *place, const struct type *type) {
-    return (place->where == WHERE_BTF || place->where == WHERE_ARGS) && type->kind == TYPE_POINTER && type->target &&
-           type->target->kind == TYPE_STRUCT && type->target->btf_id;
+    return (place->where == WHERE_BTF || place->where == WHERE_ARGS) && is_kernel_struct_pointer(type);
 }
 
 static struct pointer guarded_pointer(struct lower *l, const struct node *node) {
@@ -293,6 +296,8 @@ struct pointer lower_pointer(struct lower *l, const struct node *node) {
     if (node->kind == NODE_IDENTIFIER || (node->kind == NODE_CALL && node->builtin)) {
         struct pointer pointer = plain_pointer(l, node);
         pointer.direct = pointer.nonnull = node->builtin && node->builtin->id == LANG_BUILTIN_curtask;
+        if (node->builtin && node->builtin->id == LANG_BUILTIN_retval)
+            pointer.direct = l->target->context == LANG_CONTEXT_FEXIT && is_kernel_struct_pointer(node->type);
         return pointer;
     }
     if (node->kind == NODE_FIELD && l->guard) {

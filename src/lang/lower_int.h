@@ -26,7 +26,8 @@ enum lower_where {
     WHERE_KERNEL,  /* bpf_probe_read_kernel */
     WHERE_USER,    /* bpf_probe_read_user */
     WHERE_SYSCALL, /* the record of a syscall tracepoint, spread over registers; base is unused */
-    WHERE_ARGS,    /* u64 slots of a raw tracepoint's context */
+    WHERE_ARGS,    /* u64 slots of a raw tracepoint's or fentry's context */
+    WHERE_CALL,    /* arguments of a call as they were passed, in words of 8 bytes; base is unused */
 };
 
 struct place {
@@ -200,6 +201,7 @@ ir_value lower_builtin(struct lower *l, const struct node *node);
 void lower_builtin_into(struct lower *l, const struct node *node, const struct type *type, struct place to);
 ir_value lower_current(struct lower *l, const char *field); /* a field of the current task */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc);
+ir_value lower_argument_word(struct lower *l, int64_t number);
 ir_value lower_register(struct lower *l, uint32_t offset);
 ir_value lower_call(struct lower *l, const struct node *node);
 void lower_call_statement(struct lower *l, const struct node *node, const struct node *next);

@@ -82,7 +82,11 @@ static struct place args_place(struct lower *l) {
     case LANG_CONTEXT_SYSCALL_EXIT:
         return (struct place){WHERE_SYSCALL, IR_NONE, 0};
     case LANG_CONTEXT_RAW_TRACEPOINT:
+    case LANG_CONTEXT_FENTRY:
+    case LANG_CONTEXT_FEXIT:
         return (struct place){WHERE_ARGS, lower_context(l), 0};
+    case LANG_CONTEXT_KPROBE:
+        return (struct place){WHERE_CALL, IR_NONE, 0};
     default:
         return place_direct(lower_context(l), 0);
     }
@@ -95,10 +99,20 @@ static struct place data_loc(struct lower *l, struct place place) {
     return (struct place){WHERE_KERNEL, ir_binary(l->f, IR_ADD, place.base, offset), 0};
 }
 
+/* A struct that was passed by value, put together in memory. */
+static struct place gather_words(struct lower *l, struct place place, uint32_t size) {
+    struct place to = lower_temp(l, size);
+    for (uint32_t at = 0; at < size; at += 8)
+        ir_store(l->f, 8, to.base, to.offset + (int32_t)at, lower_argument_word(l, (place.offset + (int32_t)at) / 8));
+    return to;
+}
+
 static struct place field_place(struct lower *l, const struct node *node) {
     const struct node *object = node->child;
     struct place place = object->type->kind == TYPE_POINTER ? behind(l, object) : lower_place(l, object);
     place = place_add(l, place, node->field_offset);
+    if (place.where == WHERE_CALL && !type_is_scalar(node->type))
+        return gather_words(l, place, node->type->size);
     return node->field && node->field->is_data_loc ? data_loc(l, place) : place;
 }
 
@@ -216,6 +230,11 @@ ir_value lower_load(struct lower *l, struct place place, const struct type *type
         break;
     case WHERE_ARGS:
         value = ir_load(l->f, 8, place.base, place.offset);
+        break;
+    case WHERE_CALL:
+        value = lower_argument_word(l, place.offset / 8);
+        if (place.offset % 8) /* a member of a struct that was passed by value */
+            value = ir_binary(l->f, IR_LSHR, value, ir_constant(l->f, 8 * (place.offset % 8)));
         break;
     default: {
         struct place temp = lower_temp(l, 8);

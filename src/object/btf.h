@@ -73,6 +73,9 @@ bool object_btf_raw_tracepoint(struct object_btf *btf, const char *name, uint32_
  * (void: none). fexit finds the result in the slot behind the parameters, at offset (*args)->size. */
 bool object_btf_function(struct object_btf *btf, const char *name, uint32_t *function_id, const struct type **args,
                          const struct type **result);
+/* The same for a function whose id is known, as from object_btf_list(). */
+bool object_btf_function_type(struct object_btf *btf, uint32_t function_id, const struct type **args,
+                              const struct type **result);
 /* Type of a kernel variable; NULL when unknown. */
 const struct type *object_btf_variable(struct object_btf *btf, const char *name);
 

@@ -402,17 +402,25 @@ bool object_btf_raw_tracepoint(struct object_btf *btf, const char *name, uint32_
     return true;
 }
 
-bool object_btf_function(struct object_btf *btf, const char *name, uint32_t *function_id, const struct type **args,
-                         const struct type **result) {
+bool object_btf_function_type(struct object_btf *btf, uint32_t function_id, const struct type **args,
+                              const struct type **result) {
     struct record function, proto;
 
-    if (!record_find(btf, OBJECT_BTF_FUNCTION, name, &function) || !get_prototype(btf, function.size_or_type, &proto))
+    if (!record_get(btf, function_id, &function) || function.kind != BTF_KIND_FUNC ||
+        !get_prototype(btf, function.size_or_type, &proto))
         return false;
-    if (function_id)
-        *function_id = function.id;
     if (args)
-        *args = make_parameters(btf, &proto, name, 0, false);
+        *args = make_parameters(btf, &proto, record_name(btf, function.name_offset), 0, false);
     if (result)
         *result = resolve(btf, proto.size_or_type, 0);
     return true;
+}
+
+bool object_btf_function(struct object_btf *btf, const char *name, uint32_t *function_id, const struct type **args,
+                         const struct type **result) {
+    uint32_t id = object_btf_find(btf, OBJECT_BTF_FUNCTION, name);
+
+    if (function_id)
+        *function_id = id;
+    return id && object_btf_function_type(btf, id, args, result);
 }

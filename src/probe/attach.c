@@ -1,7 +1,7 @@
 /* From loaded programs to running ones. */
 #include "base/diag.h"
 #include "kernel/bpf.h"
-#include "probe/context_int.h"
+#include "probe/attach_int.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,24 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One probe_attach call. */
-struct attachment {
-    struct probe_context *context;
-    struct probe_link *link;
-    int program_fd;
-    bool with_cookies;
-};
+void probe_keep_fast(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->fast, fd); }
+void probe_keep_slow(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->slow, fd); }
+void probe_keep_late(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->late, fd); }
 
-struct item {
-    const struct probe_target *target;
-    uint64_t cookie;
-};
-
-static void keep_fast(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->fast, fd); }
-static void keep_slow(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->slow, fd); }
-static void keep_late(struct attachment *at, int fd) { vec_push(at->context->arena, &at->link->late, fd); }
-
-static void note_failure(struct attachment *at, const struct probe_target *target, int number, const char *operation) {
+void probe_note_failure(struct attachment *at, const struct probe_target *target, int number, const char *operation) {
     struct probe_failure failure = {.target = target, .error = -number};
 
     probe_fail_system(at->context, &failure.text, number, "%s %s", operation, target->name);
@@ -49,17 +36,17 @@ static void attach_raw(struct attachment *at, const struct item *item) {
         name = NULL; /* the program knows */
     int fd = kernel_raw_tracepoint_open(name, at->program_fd, item->cookie, at->with_cookies);
     if (fd < 0) {
-        note_failure(at, target, -fd, "attaching");
+        probe_note_failure(at, target, -fd, "attaching");
         return;
     }
-    keep_fast(at, fd);
+    probe_keep_fast(at, fd);
     at->link->attached++;
 }
 
 /* ---- perf events --------------------------------------------------------------------------------------------- */
 
 /* Hangs the program into an open event; both descriptors go to the link, or the event is closed. */
-static int hang_in(struct attachment *at, int event_fd, uint64_t cookie, bool is_slow) {
+int probe_hang_in(struct attachment *at, int event_fd, uint64_t cookie, bool is_slow) {
     int link = kernel_perf_attach(event_fd, at->program_fd, at->with_cookies ? cookie : 0);
 
     if (link < 0 && link != KERNEL_PERF_NO_LINK) {
@@ -67,20 +54,20 @@ static int hang_in(struct attachment *at, int event_fd, uint64_t cookie, bool is
         return link;
     }
     if (link >= 0)
-        (is_slow ? keep_slow : keep_fast)(at, link);
+        (is_slow ? probe_keep_slow : probe_keep_fast)(at, link);
     if (is_slow && link >= 0)
-        keep_late(at, event_fd);
+        probe_keep_late(at, event_fd);
     else
-        (is_slow ? keep_slow : keep_fast)(at, event_fd);
+        (is_slow ? probe_keep_slow : probe_keep_fast)(at, event_fd);
     return 0;
 }
 
 static void attach_perf_tracepoint(struct attachment *at, const struct item *item) {
     int fd = kernel_perf_tracepoint(item->target->tracepoint_id, -1, 0);
-    int result = fd < 0 ? fd : hang_in(at, fd, item->cookie, true);
+    int result = fd < 0 ? fd : probe_hang_in(at, fd, item->cookie, true);
 
     if (result < 0)
-        note_failure(at, item->target, -result, fd < 0 ? "opening the perf event of" : "attaching");
+        probe_note_failure(at, item->target, -result, fd < 0 ? "opening the perf event of" : "attaching");
     else
         at->link->attached++;
 }
@@ -90,7 +77,7 @@ static int sample_on(struct attachment *at, const struct item *item, int pid, in
     const struct probe_target *target = item->target;
     int fd = kernel_perf_software(target->software_config, target->period, target->frequency, pid, cpu);
 
-    return fd < 0 ? fd : hang_in(at, fd, item->cookie, false);
+    return fd < 0 ? fd : probe_hang_in(at, fd, item->cookie, false);
 }
 
 static int sample_cpus(struct attachment *at, const struct item *item) {
@@ -133,7 +120,7 @@ static void attach_sample(struct attachment *at, const struct item *item) {
     int result = per_thread ? sample_threads(at, item) : sample_cpus(at, item);
 
     if (result < 0)
-        note_failure(at, item->target, -result, "opening the perf event of");
+        probe_note_failure(at, item->target, -result, "opening the perf event of");
     else
         at->link->attached++;
 }
@@ -148,16 +135,16 @@ static void attach_perf_uprobe(struct attachment *at, const struct item *item) {
 
     if (result == 0) {
         int fd = kernel_perf_uprobe(pmu, target->path, target->offset, target->semaphore, target->is_return, pid);
-        result = fd < 0 ? fd : hang_in(at, fd, item->cookie, true);
+        result = fd < 0 ? fd : probe_hang_in(at, fd, item->cookie, true);
     }
     if (result < 0)
-        note_failure(at, target, -result, "attaching");
+        probe_note_failure(at, target, -result, "attaching");
     else
         at->link->attached += !target->is_further;
 }
 
 /* Errors that splitting the set can not cure. */
-static bool is_general(int number) {
+bool probe_is_general(int number) {
     return number == EPERM || number == EACCES || number == ENOMEM || number == EBADF || number == EMFILE ||
            number == ENFILE || number == ESRCH || number == EOPNOTSUPP;
 }
@@ -175,12 +162,12 @@ static void attach_uprobe_range(struct attachment *at, const struct uprobe_set *
         at->program_fd, first->path, set->offsets + begin, set->cookies ? set->cookies + begin : NULL,
         set->semaphores ? set->semaphores + begin : NULL, end - begin, pid, first->is_return);
     if (fd >= 0) {
-        keep_slow(at, fd);
+        probe_keep_slow(at, fd);
         for (uint32_t i = begin; i < end; i++)
             at->link->attached += !set->items[i].target->is_further;
-    } else if (end - begin == 1 || is_general(-fd)) {
+    } else if (end - begin == 1 || probe_is_general(-fd)) {
         for (uint32_t i = begin; i < end; i++)
-            note_failure(at, set->items[i].target, -fd, "attaching");
+            probe_note_failure(at, set->items[i].target, -fd, "attaching");
     } else {
         uint32_t middle = begin + (end - begin) / 2;
         attach_uprobe_range(at, set, begin, middle);
@@ -234,6 +221,10 @@ static void attach_one(struct attachment *at, const struct item *item) {
     case PROBE_UPROBE:
         attach_perf_uprobe(at, item);
         return;
+    case PROBE_KPROBE:
+    case PROBE_FENTRY:
+        probe_attach_function(at, item);
+        return;
     case PROBE_RUN_ONCE:
     case PROBE_SYSCALL_ENTER:
     case PROBE_SYSCALL_EXIT:
@@ -256,6 +247,12 @@ static void attach_items(struct attachment *at, struct item *items, uint32_t cou
     case PROBE_UPROBE:
         if (probe_uses_uprobe_multi(at->context)) {
             attach_uprobes(at, items, count);
+            return;
+        }
+        break;
+    case PROBE_KPROBE:
+        if (probe_uses_kprobe_multi(at->context, items[0].target)) {
+            probe_attach_kprobes(at, items, count);
             return;
         }
         break;

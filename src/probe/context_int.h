@@ -2,6 +2,7 @@
 #ifndef TARSIER_PROBE_CONTEXT_INT_H
 #define TARSIER_PROBE_CONTEXT_INT_H
 
+#include "base/hash.h"
 #include "kernel/perf.h"
 #include "kernel/proc.h"
 #include "probe/probe_int.h"
@@ -24,6 +25,17 @@ struct probe_file {
     struct object_elf *elf;
 };
 
+struct probe_function {
+    const char *name;
+    const char *module; /* NULL: the kernel itself */
+    uint64_t address;   /* 0: not looked up, or not told */
+};
+
+struct probe_functions {
+    struct probe_function *data;
+    uint32_t count, capacity;
+};
+
 struct probe_caches {
     struct kernel_tracefs *tracefs;
     struct probe_events events; /* sorted; empty until asked for */
@@ -31,6 +43,11 @@ struct probe_caches {
     struct kernel_cpus cpus;           /* count_online 0: not read */
     struct kernel_perf_pmu uprobe_pmu; /* type 0: not read */
     uint32_t syscall_btf_ids[2];       /* of sys_enter and sys_exit; 0: not looked up, or there is none */
+    struct probe_functions functions;  /* sorted; empty until asked for */
+    struct hash function_ids;          /* name -> BTF id; empty until asked for */
+    struct kernel_perf_pmu kprobe_pmu;
+    int fentry_error; /* once tried: why no fentry program can be loaded at all, or 0 */
+    bool functions_read, functions_traceable, fentry_tried;
     int raw_check_fd;
     bool raw_check_tried;
     bool owns_btf; /* opened here, or tried in vain */
@@ -46,6 +63,28 @@ int probe_events_read(struct probe_context *context, const struct probe_events *
 bool probe_raw_exists(struct probe_context *context, const char *event);
 /* attach_btf_id of the tracepoint, 0 without BTF; args (may be NULL) as in object_btf_raw_tracepoint. */
 uint32_t probe_raw_btf_id(struct probe_context *context, const char *event, const struct type **args);
+
+/* functions.c: the functions of the kernel, by name. */
+int probe_functions_all(struct probe_context *context, const struct probe_functions **out, struct probe_error *error);
+
+/* Those that match and can be traced, sorted by name; one that occurs more than once in the kernel has addresses.
+ * `module` and `name` may have stars; module "*" or NULL: any, "vmlinux": the kernel itself. */
+int probe_functions_match(struct probe_context *context, const char *module, const char *name,
+                          struct probe_functions *out, struct probe_error *error);
+/* The places of a function without a star in its name: none when there is no such function; without addresses where
+ * the name alone says enough. */
+int probe_functions_find(struct probe_context *context, const char *module, const char *name,
+                         struct probe_functions *out, struct probe_error *error);
+/* BTF id of a function of the kernel, 0: not in BTF. `many`: more will be asked, so all names are read at once. */
+uint32_t probe_function_id(struct probe_context *context, const char *name, bool many);
+const char *probe_function_nearest(struct probe_context *context, const char *name); /* hint, or NULL */
+
+/* function_hint.c: the tracepoint that may answer what a probe of that function would. */
+const char *probe_function_hint(struct probe_context *context, const char *function, bool is_return);
+
+/* function.c: a kernel function by some mechanism. */
+bool probe_uses_kprobe_multi(const struct probe_context *context, const struct probe_target *target);
+bool probe_has_kprobes(struct probe_context *context);
 
 /* program.c: uprobes are attached through uprobe.multi links (and their programs loaded for them). */
 bool probe_uses_uprobe_multi(const struct probe_context *context);

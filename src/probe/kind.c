@@ -15,7 +15,8 @@
 #include <strings.h>
 
 const struct probe_kind *const probe_kinds[] = {
-    &probe_kind_begin,         &probe_kind_end,      &probe_kind_interval,   &probe_kind_profile,
+    &probe_kind_begin,         &probe_kind_end,      &probe_kind_fentry,     &probe_kind_fexit,
+    &probe_kind_interval,      &probe_kind_kprobe,   &probe_kind_kretprobe,  &probe_kind_profile,
     &probe_kind_rawtracepoint, &probe_kind_software, &probe_kind_tracepoint, &probe_kind_uprobe,
     &probe_kind_uretprobe,     &probe_kind_usdt,
 };
@@ -120,7 +121,7 @@ static int expand_any_kind(struct probe_context *context, struct probe_point *po
                                     point->provider.text);
 }
 
-int probe_expand(struct probe_context *context, const char *text, bool want_args, struct probe_targets *out,
+int probe_expand(struct probe_context *context, const char *text, unsigned wants, struct probe_targets *out,
                  struct probe_error *error) {
     struct probe_point point;
     uint32_t before = out->items.count;
@@ -129,7 +130,8 @@ int probe_expand(struct probe_context *context, const char *text, bool want_args
     int result = probe_split(context, text, &point, error);
     if (result != 0)
         return result;
-    point.want_args = want_args;
+    point.wants = wants;
+    point.want_args = wants & PROBE_WANT_ARGS;
     if (probe_has_star(point.provider.text)) {
         result = expand_any_kind(context, &point, out, error);
     } else {

@@ -36,6 +36,7 @@ struct probe_context {
     pid_t pid;                        /* -p PID or the -c child; 0: none */
     bool unsafe;                      /* --unsafe: offsets outside a symbol are accepted */
     const char *tracefs_path;         /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
+    const char *kallsyms_path;        /* NULL: /proc/kallsyms; tests give a file */
     struct object_btf *btf;           /* NULL: opened when first needed by probe_btf(), which sets it */
     struct probe_caches *caches;
 };
@@ -65,6 +66,12 @@ enum probe_mechanism {
     PROBE_PERF_SAMPLE,
     /* uprobe, uretprobe, usdt: ctx is struct pt_regs of the user thread. */
     PROBE_UPROBE,
+    /* A kernel function by kprobe.multi or a perf event: ctx is struct pt_regs at its entry (or at `offset` in it),
+     * with is_return at its return. args are the parameters as passed: word i of `args` is argument i. */
+    PROBE_KPROBE,
+    /* A kernel function by its trampoline: ctx is u64[], the arguments in the layout of `args`; with is_return they
+     * are followed by the result. */
+    PROBE_FENTRY,
 };
 
 /* One concrete event. */
@@ -100,6 +107,13 @@ struct probe_target {
     const struct object_usdt_arguments *usdt; /* where the arguments are at this place */
     uint64_t semaphore;                       /* file offset of the counter that the kernel raises; 0: none */
     bool is_further;                          /* not the first place of its probe: counts as one with that */
+    /* kprobe, kretprobe, fentry, fexit: symbol, offset (in the function), address (0: by symbol) and is_return as
+     * above, attach_btf_id for FENTRY */
+    const char *module;        /* of the function; NULL: the kernel itself */
+    const struct type *result; /* type of the result where BTF tells and the kind has typed results; else NULL */
+    uint32_t argument_count;   /* FENTRY: words of arguments */
+    bool by_event;             /* KPROBE: by a perf event, even where kprobe.multi could */
+    const char *detour;        /* NULL, or what -v tells: that another mechanism than the kind's own does it */
 };
 
 struct probe_targets {
@@ -120,9 +134,15 @@ struct probe_error {
     const char *hint;    /* NULL or what to do */
 };
 
+/* What a block uses of its probes; it decides between mechanisms. */
+enum probe_wants {
+    PROBE_WANT_ARGS = 1,      /* `args`: tracepoints must deliver their fields */
+    PROBE_WANT_REGISTERS = 2, /* reg() or ctx: only what has pt_regs will do */
+};
+
 /* Expands one attach point as written ("t:syscalls:sys_enter_o*", "u:bash:readline") and appends its targets.
- * want_args: the block reads `args`, so tracepoints must deliver their fields. Nothing is appended on failure. */
-int probe_expand(struct probe_context *context, const char *text, bool want_args, struct probe_targets *out,
+ * wants: enum probe_wants. Nothing is appended on failure. */
+int probe_expand(struct probe_context *context, const char *text, unsigned wants, struct probe_targets *out,
                  struct probe_error *error);
 /* True when the attach point names more than one event (a `*` in any part); such blocks may show `probe` per target. */
 bool probe_is_wildcard(const char *text);
@@ -131,6 +151,10 @@ const char *probe_kind_name(const char *provider, size_t length);
 
 /* Turns a RAW_TRACEPOINT target into a PERF_TRACEPOINT (attaching it raw gave ENOENT): its program must be remade. */
 int probe_use_perf(struct probe_context *context, struct probe_target *target, struct probe_error *error);
+
+/* 0, or why no program can be attached to such a target on this machine at all, with what may tell the same. Asked
+ * before loading, so that a script that cannot run here still is compiled and checked. */
+int probe_possible(struct probe_context *context, const struct probe_target *target, struct probe_error *error);
 
 /* What BPF_PROG_LOAD needs to know for a target. */
 struct probe_program {
@@ -158,6 +182,10 @@ struct probe_link {
     uint32_t attached; /* probes that fire (usdt: whatever the number of its places) */
     VEC(struct probe_failure) failures;
 };
+
+/* Hits that the kernel counted as missed by an attached link, for want of a place to keep them or because they came
+ * while a handler was running on that CPU. To be asked before it is detached; 0 where the kernel does not count. */
+uint64_t probe_missed(const struct probe_link *link);
 
 /* Attaches one program to targets that probe_can_share() (RUN_ONCE targets count as attached and need nothing).
  * cookies: one per target, or NULL. Fails only when no target could be attached; partial failures are in

@@ -21,6 +21,7 @@ struct probe_point {
     struct probe_part provider;
     struct probe_part parts[PROBE_PARTS_MAX];
     uint32_t part_count;
+    unsigned wants; /* enum probe_wants */
     bool want_args;
 };
 
@@ -52,7 +53,7 @@ struct probe_kind {
 
 extern const struct probe_kind probe_kind_begin, probe_kind_end, probe_kind_tracepoint, probe_kind_rawtracepoint,
     probe_kind_profile, probe_kind_interval, probe_kind_software, probe_kind_uprobe, probe_kind_uretprobe,
-    probe_kind_usdt;
+    probe_kind_usdt, probe_kind_kprobe, probe_kind_kretprobe, probe_kind_fentry, probe_kind_fexit;
 extern const struct probe_kind *const probe_kinds[];
 extern const uint32_t probe_kind_count;
 

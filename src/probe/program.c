@@ -29,13 +29,24 @@ struct probe_program probe_program(const struct probe_context *context, const st
         return (struct probe_program){.type = BPF_PROG_TYPE_KPROBE,
                                       .expected_attach_type =
                                           probe_uses_uprobe_multi(context) ? KERNEL_ATTACH_UPROBE_MULTI : 0};
+    case PROBE_KPROBE:
+        return (struct probe_program){.type = BPF_PROG_TYPE_KPROBE,
+                                      .expected_attach_type =
+                                          probe_uses_kprobe_multi(context, target) ? KERNEL_ATTACH_KPROBE_MULTI : 0};
+    case PROBE_FENTRY:
+        return (struct probe_program){.type = BPF_PROG_TYPE_TRACING,
+                                      .expected_attach_type = target->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY,
+                                      .attach_btf_id = target->attach_btf_id};
     }
     BUG("probe mechanism %d", (int)target->mechanism);
 }
 
 bool probe_can_share(const struct probe_context *context, const struct probe_target *a, const struct probe_target *b) {
-    (void)context;
-    return a->mechanism == b->mechanism && a->attach_btf_id == b->attach_btf_id && a->is_return == b->is_return;
+    if (a->mechanism == PROBE_KPROBE && b->mechanism == PROBE_KPROBE &&
+        probe_uses_kprobe_multi(context, a) != probe_uses_kprobe_multi(context, b))
+        return false;
+    return a->mechanism == b->mechanism && a->mechanism != PROBE_FENTRY && a->attach_btf_id == b->attach_btf_id &&
+           a->is_return == b->is_return;
 }
 
 bool probe_has_cookie(const struct probe_context *context, const struct probe_target *target) {
@@ -45,7 +56,12 @@ bool probe_has_cookie(const struct probe_context *context, const struct probe_ta
     case PROBE_RUN_ONCE:
     case PROBE_SYSCALL_ENTER: /* many targets, one attachment: the number tells them apart */
     case PROBE_SYSCALL_EXIT:
+    case PROBE_FENTRY: /* a program for each function */
         return false;
+    case PROBE_KPROBE:
+        if (probe_uses_kprobe_multi(context, target))
+            return true;
+        return features && kernel_feature(features, KERNEL_FEATURE_PERF_LINK);
     case PROBE_RAW_TRACEPOINT:
     case PROBE_BTF_TRACEPOINT:
         return features && kernel_feature(features, KERNEL_FEATURE_RAW_TRACEPOINT_COOKIE);

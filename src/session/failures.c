@@ -98,15 +98,25 @@ static void report_rows(struct session *s) {
                 kernel_rings_late(s->rings));
 }
 
-/* The kernel drops a run of a program that is already running on the same CPU, and counts it. */
-static void report_recursion(const struct session *s) {
+/* The kernel drops a run of a program that is already running on the same CPU, and counts it; for kprobes it counts by
+ * link, too, what it had no place for. */
+static void report_missed(const struct session *s) {
     for (uint32_t i = 0; i < s->units.count; i++) {
         struct kernel_program_info info = {0};
         const struct session_unit *unit = s->units.data[i];
-        if (unit->program_fd < 0 || kernel_program_info(unit->program_fd, &info) < 0 || !info.recursion_misses)
-            continue;
-        fprintf(stderr, "WARNING: %s: %" PRIu64 " events were missed: they came while the same probe was running\n",
-                unit->target.name, info.recursion_misses);
+        uint32_t others = unit->targets.items.count - 1;
+        char more[32] = "";
+        if (others)
+            snprintf(more, sizeof more, " and %u more", others);
+        if (unit->program_fd >= 0 && kernel_program_info(unit->program_fd, &info) == 0 && info.recursion_misses)
+            fprintf(stderr,
+                    "WARNING: %s%s: %" PRIu64 " events were missed: they came while the same probe was running\n",
+                    unit->target.name, more, info.recursion_misses);
+        if (unit->missed)
+            fprintf(stderr,
+                    "WARNING: %s%s: %" PRIu64 " hits were missed by the kernel: they came while it handled another hit "
+                    "on that CPU, or more calls were under way at once than it keeps places for\n",
+                    unit->target.name, more, unit->missed);
     }
 }
 
@@ -116,5 +126,5 @@ void session_report_failures(struct session *s) {
     if (!s->options->no_warnings)
         report_sites(s);
     report_maps(s);
-    report_recursion(s);
+    report_missed(s);
 }

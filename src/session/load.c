@@ -110,13 +110,28 @@ static int load_unit(struct session *s, struct session_unit *unit) {
     return result;
 }
 
+/* A script is compiled everywhere; what this machine cannot attach is told before anything is made. */
+static int check_possible(struct session *s, const struct session_unit *unit) {
+    struct probe_error error = {0};
+    if (probe_possible(&s->probes, unit->targets.items.data[0], &error) == 0)
+        return SESSION_OK;
+    diag_error(&s->diags, "not-here", unit->point->loc, "%s", error.message);
+    if (error.hint)
+        diag_hint(&s->diags, "%s", error.hint);
+    return SESSION_SYSTEM_ERROR;
+}
+
 int session_load(struct session *s) {
+    int result = SESSION_OK;
     for (uint32_t i = 0; i < s->units.count; i++) {
-        int result = load_unit(s, s->units.data[i]);
-        if (result != SESSION_OK)
-            return result;
+        int possible = check_possible(s, s->units.data[i]);
+        result = result == SESSION_OK ? possible : result;
     }
-    return SESSION_OK;
+    if (result != SESSION_OK)
+        diag_print_all(&s->diags, s->options->color, stderr);
+    for (uint32_t i = 0; i < s->units.count && result == SESSION_OK; i++)
+        result = load_unit(s, s->units.data[i]);
+    return result;
 }
 
 static void show_probe_error(const struct probe_error *error, const char *level) {
@@ -125,44 +140,103 @@ static void show_probe_error(const struct probe_error *error, const char *level)
         fprintf(stderr, "HINT: %s\n", error->hint);
 }
 
-static int attach_unit(struct session *s, struct session_unit *unit) {
+static void make_cookies(struct session *s, struct session_unit *unit) {
     uint32_t count = unit->targets.items.count;
-    uint64_t *cookies = NULL;
-    if (unit->target.probe_id == LANG_PROBE_BY_COOKIE) {
-        cookies = arena_new_array(s->arena, uint64_t, count);
-        for (uint32_t i = 0; i < count; i++)
-            cookies[i] = unit->probe_ids[i];
+    if (unit->cookies || unit->target.probe_id != LANG_PROBE_BY_COOKIE)
+        return;
+    unit->cookies = arena_new_array(s->arena, uint64_t, count);
+    for (uint32_t i = 0; i < count; i++)
+        unit->cookies[i] = unit->probe_ids[i];
+}
+
+static int attach_unit(struct session *s, struct session_unit *unit);
+
+/* Functions that kprobe.multi does not take may still take a kprobe of their own, for which the same program is loaded
+ * once more. True: a unit of them is attached. */
+static bool attach_by_events(struct session *s, const struct session_unit *unit) {
+    struct session_unit *again = arena_make(s->arena, struct session_unit);
+    const struct probe_target *first = unit->targets.items.data[0];
+    if (first->mechanism != PROBE_KPROBE || unit->kernel.expected_attach_type == 0 ||
+        !kernel_feature(s->features, KERNEL_FEATURE_PERF_KPROBE))
+        return false;
+    *again = *unit;
+    again->targets = (struct probe_targets){0};
+    again->link = (struct probe_link){0};
+    again->kernel.expected_attach_type = 0;
+    again->program_fd = -1;
+    if (unit->cookies)
+        again->cookies = arena_new_array(s->arena, uint64_t, unit->link.failures.count);
+    for (uint32_t i = 0, failed = 0; i < unit->targets.items.count; i++) {
+        struct probe_target *target = unit->targets.items.data[i];
+        for (uint32_t f = 0; f < unit->link.failures.count; f++) {
+            if (unit->link.failures.data[f].target != target)
+                continue;
+            target->by_event = true;
+            vec_push(s->arena, &again->targets.items, target);
+            if (unit->cookies)
+                again->cookies[failed++] = unit->cookies[i];
+            if (s->options->verbose)
+                fprintf(stderr, "%s: kprobe.multi does not take it: through a perf event\n", target->name);
+        }
     }
+    if (load_unit(s, again) != SESSION_OK || attach_unit(s, again) != SESSION_OK)
+        return false;
+    vec_push(s->arena, &s->retried, again);
+    return true;
+}
+
+static int attach_unit(struct session *s, struct session_unit *unit) {
     struct probe_error error = {0};
+    make_cookies(s, unit);
     int result = probe_attach(&s->probes, &unit->link, unit->program_fd,
-                              (const struct probe_target *const *)unit->targets.items.data, cookies, count, &error);
+                              (const struct probe_target *const *)unit->targets.items.data, unit->cookies,
+                              unit->targets.items.count, &error);
+    s->attached += unit->link.attached;
+    if (unit->link.failures.count && attach_by_events(s, unit))
+        return SESSION_OK;
     if (result < 0) {
         show_probe_error(&error, "ERROR");
         return SESSION_SYSTEM_ERROR;
     }
     for (uint32_t i = 0; i < unit->link.failures.count; i++)
         show_probe_error(&unit->link.failures.data[i].text, "WARNING");
-    s->attached += unit->link.attached;
     return SESSION_OK;
 }
 
-/* Blocks on one event fire in the order of the script: user probes are called newest first, the others oldest first. */
+/* The kernel calls what was attached to a function, of a program or its own, newest first, except for what it calls at
+ * the return of a kprobe. */
+static bool runs_newest_first(const struct session_unit *unit) {
+    switch (unit->target.context) {
+    case LANG_CONTEXT_UPROBE:
+    case LANG_CONTEXT_KPROBE:
+    case LANG_CONTEXT_FENTRY:
+    case LANG_CONTEXT_FEXIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Blocks on one event fire in the order of the script. */
 int session_attach(struct session *s) {
     for (uint32_t i = 0; i < s->units.count; i++) {
         struct session_unit *unit = s->units.data[i];
         int result = SESSION_OK;
-        if (!unit->is_begin && !unit->is_end && unit->target.context != LANG_CONTEXT_UPROBE)
+        if (!unit->is_begin && !unit->is_end && !runs_newest_first(unit))
             result = attach_unit(s, unit);
         if (result != SESSION_OK)
             return result;
     }
     for (uint32_t i = s->units.count; i-- > 0;) {
-        if (s->units.data[i]->target.context == LANG_CONTEXT_UPROBE) {
+        if (runs_newest_first(s->units.data[i])) {
             int result = attach_unit(s, s->units.data[i]);
             if (result != SESSION_OK)
                 return result;
         }
     }
+    for (uint32_t i = 0; i < s->retried.count; i++)
+        vec_push(s->arena, &s->units, s->retried.data[i]);
+    s->retried.count = 0;
     return SESSION_OK;
 }
 

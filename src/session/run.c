@@ -142,8 +142,10 @@ static bool only_begin_and_end(const struct session *s) {
 
 static void detach(struct session *s) {
     struct probe_link **links = arena_new_array(s->arena, struct probe_link *, s->units.count + 1);
-    for (uint32_t i = 0; i < s->units.count; i++)
+    for (uint32_t i = 0; i < s->units.count; i++) {
         links[i] = &s->units.data[i]->link;
+        s->units.data[i]->missed = probe_missed(links[i]);
+    }
     probe_leave_all(links, s->units.count);
 }
 

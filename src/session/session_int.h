@@ -21,11 +21,15 @@ struct session_unit {
     struct lang_unit lang;
     struct lang_target target;
     struct probe_targets targets;
-    uint32_t *probe_ids; /* of each target: its name's place in the session's table */
+    uint32_t *probe_ids;      /* of each target: its name's place in the session's table */
+    struct hash places;       /* kernel functions among them: one that is there twice needs a program for each */
+    const struct node *point; /* attach point of the first target */
     struct bpf_program program;
     struct probe_program kernel; /* type and attach type */
     int program_fd;
     struct probe_link link;
+    uint64_t *cookies; /* one for each target, or NULL */
+    uint64_t missed;   /* hits that the kernel missed, read when the link ended */
     bool is_begin, is_end;
 };
 
@@ -73,8 +77,9 @@ struct session {
     struct probe_context probes;
     regex_t probe_filter; /* while targets are looked up, when there is one */
     VEC(struct session_unit *) units;
-    VEC(const char *) probe_names; /* each once: `probe` as a key is one key for one name */
-    struct hash probe_ids;         /* name -> its place + 1 */
+    VEC(const char *) probe_names;      /* each once: `probe` as a key is one key for one name */
+    struct hash probe_ids;              /* name -> its place + 1 */
+    VEC(struct session_unit *) retried; /* made while attaching, then among the units */
 
     struct session_map *maps; /* one for each of plan->maps */
     uint8_t *globals;         /* mapped; NULL while there are no maps */

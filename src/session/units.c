@@ -7,6 +7,7 @@
 #include "object/usdt.h"
 #include "session/session_int.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,6 +56,14 @@ static bool same_args(const struct type *a, const struct type *b) {
 struct block_use {
     bool name, numbered_args;
 };
+static bool same_result(const struct probe_target *a, const struct probe_target *b) {
+    return a->result == b->result || (a->result && b->result && type_equal(a->result, b->result));
+}
+
+/* Several functions may have one name. */
+static const char *place_name(struct session *s, const struct probe_target *target) {
+    return target->address ? arena_printf(s->arena, "%s@%" PRIx64, target->name, target->address) : target->name;
+}
 
 static bool may_share(struct session *s, const struct session_unit *unit, const struct probe_target *target,
                       const struct block_use *use) {
@@ -70,6 +79,9 @@ static bool may_share(struct session *s, const struct session_unit *unit, const 
         if (use->numbered_args && target->usdt && !object_usdt_same(first->usdt, target->usdt))
             return false;
         return !use->name || probe_has_cookie(&s->probes, target);
+    case PROBE_KPROBE: /* BPF programs of kprobes never nest, the same or another: what they miss is counted */
+        return (!use->name || probe_has_cookie(&s->probes, target)) && same_result(first, target) &&
+               !hash_get(&unit->places, place_name(s, target));
     default:
         return false;
     }
@@ -85,6 +97,7 @@ static struct session_unit *unit_for(struct session *s, uint32_t first_of_block,
     unit->lang.probe = block;
     unit->lang.target = &unit->target;
     unit->program_fd = -1;
+    hash_init(&unit->places, s->arena);
     unit->is_begin = target->mechanism == PROBE_RUN_ONCE && strcmp(target->kind_name, "begin") == 0;
     unit->is_end = target->mechanism == PROBE_RUN_ONCE && !unit->is_begin;
     vec_push(s->arena, &s->units, unit);
@@ -110,6 +123,10 @@ static enum lang_context context_of(const struct probe_target *target) {
         return LANG_CONTEXT_PERF_EVENT;
     case PROBE_UPROBE:
         return target->is_return ? LANG_CONTEXT_URETPROBE : LANG_CONTEXT_UPROBE;
+    case PROBE_KPROBE:
+        return target->is_return ? LANG_CONTEXT_KRETPROBE : LANG_CONTEXT_KPROBE;
+    case PROBE_FENTRY:
+        return target->is_return ? LANG_CONTEXT_FEXIT : LANG_CONTEXT_FENTRY;
     }
     BUG("mechanism %d", (int)target->mechanism);
 }
@@ -118,6 +135,15 @@ static enum lang_context context_of(const struct probe_target *target) {
 static bool filtered_in_program(const struct probe_target *target) {
     return target->mechanism != PROBE_RUN_ONCE && target->mechanism != PROBE_PERF_SAMPLE &&
            target->mechanism != PROBE_UPROBE;
+}
+
+/* The block sends records, and handling them makes system calls. */
+static bool sends_records(const struct node *block) {
+    for (uint32_t i = 0; i < LANG_FUNCTION_COUNT; i++) {
+        if (lang_functions[i].flags & LANG_FUNCTION_ASYNC && lang_uses(block, lang_functions[i].name))
+            return true;
+    }
+    return false;
 }
 
 static bool could_be_us(const struct session *s, const struct session_unit *unit, const struct probe_target *first) {
@@ -129,6 +155,8 @@ static bool could_be_us(const struct session *s, const struct session_unit *unit
         return true;
     if (first->mechanism == PROBE_PERF_SAMPLE)
         return !first->one_cpu;
+    if (first->mechanism == PROBE_KPROBE || first->mechanism == PROBE_FENTRY)
+        return sends_records(unit->lang.probe); /* an interrupt that lands on us counts, unless output begets output */
     if (first->mechanism != PROBE_SYSCALL_ENTER && first->mechanism != PROBE_SYSCALL_EXIT)
         return false;
     for (uint32_t i = 0; i < unit->targets.items.count; i++) {
@@ -158,6 +186,8 @@ static void describe(struct session *s, struct session_unit *unit) {
     target->has_btf = first->attach_btf_id != 0;
     target->args = first->args;
     target->usdt = first->usdt;
+    target->result = first->result;
+    target->argument_count = first->argument_count;
     target->provider = first->kind_name;
     target->name = first->name;
     target->user_pointers = first->args_space == SPACE_USER || first->mechanism == PROBE_UPROBE;
@@ -223,7 +253,8 @@ static int compile_filter(struct session *s) {
 /* Some targets of a block may be missing (a warning says so); a block without any is an error. */
 static void expand_block(struct session *s, struct node *block) {
     const struct block_use use = {lang_uses(block, "probe"), lang_uses_numbered_args(block)};
-    bool want_args = lang_uses_args(block);
+    unsigned wants = (lang_uses_args(block) ? PROBE_WANT_ARGS : 0u) |
+                     (lang_uses(block, "reg") || lang_uses(block, "ctx") ? PROBE_WANT_REGISTERS : 0u);
     uint32_t first_unit = s->units.count, points = 0, found = 0;
     uint32_t policy = s->settings.missing_probes;
     VEC(struct probe_error) missing = {0};
@@ -231,7 +262,7 @@ static void expand_block(struct session *s, struct node *block) {
     for (struct node *point = block->child; point && point->kind == NODE_ATTACH_POINT; point = point->next, points++) {
         struct probe_targets targets = {0};
         struct probe_error error = {0};
-        if (probe_expand(&s->probes, point->text, want_args, &targets, &error) < 0) {
+        if (probe_expand(&s->probes, point->text, wants, &targets, &error) < 0) {
             s->refused |= error.kind == PROBE_ERROR_PERMISSION;
             if (error.kind != PROBE_ERROR_NO_MATCH) {
                 report(s, point, &error, false);
@@ -248,6 +279,12 @@ static void expand_block(struct session *s, struct node *block) {
                 continue;
             struct session_unit *unit = unit_for(s, first_unit, block, target, &use);
             vec_push(s->arena, &unit->targets.items, target);
+            if (target->mechanism == PROBE_KPROBE)
+                hash_put(&unit->places, place_name(s, target), target);
+            if (target->detour && s->options->verbose)
+                fprintf(stderr, "%s: %s\n", target->name, target->detour);
+            if (!unit->point)
+                unit->point = point;
             if (target->warning)
                 diag_warning(&s->diags, "target", point->loc, "%s", target->warning);
         }

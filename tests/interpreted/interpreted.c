@@ -283,6 +283,17 @@ int kernel_link_uprobe_multi(int program_fd, const char *path, const uint64_t *o
     return -ENOTSUP;
 }
 
+int kernel_link_kprobe_multi(int program_fd, const char *const *symbols, const uint64_t *addresses,
+                             const uint64_t *cookies, uint32_t count, bool is_return) {
+    (void)program_fd, (void)symbols, (void)addresses, (void)cookies, (void)count, (void)is_return;
+    return -ENOTSUP;
+}
+
+uint64_t kernel_link_missed(int link_fd) {
+    (void)link_fd;
+    return 0;
+}
+
 /* ---- rings ----------------------------------------------------------------------------------------------------- */
 
 struct kernel_rings {
