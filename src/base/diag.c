@@ -66,28 +66,12 @@ void diag_drop_warnings(struct diag_list *list) {
     list->items.count = kept;
 }
 
-void source_position(const struct source *source, uint32_t offset, uint32_t *line, uint32_t *column) {
-    if (offset > source->size)
-        offset = source->size;
-    *line = *column = 1;
-    for (uint32_t i = 0; i < offset; i++) {
-        (*column)++;
-        if (source->text[i] == '\n') {
-            (*line)++;
-            *column = 1;
-        }
-    }
-}
-
 /* The source line of `loc` and a ~~~~ under it; tabs become spaces so that the two stay aligned. */
 static void format_underlined(const struct source *source, struct loc loc, struct strbuf *out) {
-    uint32_t first = loc.begin, last = first;
     struct strbuf marks = {0};
 
-    while (first > 0 && source->text[first - 1] != '\n')
-        first--;
-    while (last < source->size && source->text[last] != '\n')
-        last++;
+    loc = source_original(source, loc);
+    uint32_t length, first = source_line(source, loc.begin, &length), last = first + length;
     uint32_t end = loc.end > loc.begin ? loc.end : loc.begin + 1;
     for (uint32_t i = first; i < last || i < end; i++) {
         char c = i < last ? source->text[i] : ' ';
@@ -105,13 +89,24 @@ static void format_underlined(const struct source *source, struct loc loc, struc
 
 static void format_place(const struct source *source, struct loc loc, struct strbuf *out) {
     uint32_t line, column, end_line, end_column;
+    const char *name = source_name(source, loc.begin);
 
+    loc = source_original(source, loc);
     source_position(source, loc.begin, &line, &column);
     source_position(source, loc.end, &end_line, &end_column);
     if (end_line == line)
-        strbuf_addf(out, "%s:%u:%u-%u: ", source->name, line, column, end_column);
+        strbuf_addf(out, "%s:%u:%u-%u: ", name, line, column, end_column);
     else
-        strbuf_addf(out, "%s:%u-%u: ", source->name, line, end_line);
+        strbuf_addf(out, "%s:%u-%u: ", name, line, end_line);
+}
+
+/* The uses of macros through which the text came there, from the inside to the outside. */
+static void format_uses(const struct source *source, struct loc loc, const char *word, struct strbuf *out) {
+    for (loc = source_use(source, loc); loc.end; loc = source_use(source, loc)) {
+        format_place(source, loc, out);
+        strbuf_addf(out, "%sexpanded from\n", word);
+        format_underlined(source, loc, out);
+    }
 }
 
 void diag_format(const struct diag_list *list, const struct diag *diag, bool color, struct strbuf *out) {
@@ -120,14 +115,16 @@ void diag_format(const struct diag_list *list, const struct diag *diag, bool col
     } levels[] = {[DIAG_ERROR] = {"ERROR: ", "\033[31m"}, [DIAG_WARNING] = {"WARNING: ", "\033[33m"}};
     const char *reset = color ? "\033[0m" : "";
     const struct source *source = list->source;
-    bool has_place = source && (diag->loc.begin || diag->loc.end) && diag->loc.begin <= source->size;
+    bool has_place = source && (diag->loc.begin || diag->loc.end);
 
     strbuf_addstr(out, color ? levels[diag->level].color : "");
     if (has_place)
         format_place(source, diag->loc, out);
     strbuf_addf(out, "%s%s%s\n", levels[diag->level].word, diag->message, reset);
-    if (has_place)
+    if (has_place) {
         format_underlined(source, diag->loc, out);
+        format_uses(source, diag->loc, levels[diag->level].word, out);
+    }
     if (diag->hint)
         strbuf_addf(out, "HINT: %s\n", diag->hint);
 }

@@ -6,28 +6,19 @@
  *   system error  errno and which operation on what (see diag_system)
  *
  * Each user error has a tag ("undefined-variable"): its name in docs and the name of its test in tests/lang/.
- * Printed form (bpftrace's): NAME:LINE:COL-COL: ERROR: message, then the source line and a ~~~~ underline, then HINT:.
+ * Printed form (bpftrace's): NAME:LINE:COL-COL: ERROR: message, then the source line and a ~~~~ underline, then the
+ * same with "expanded from" for each use of a macro that led there, then HINT:.
  */
 #ifndef TARSIER_BASE_DIAG_H
 #define TARSIER_BASE_DIAG_H
 
 #include "base/arena.h"
+#include "base/source.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-
-struct source {
-    const char *name; /* file name; "stdin" for -e and - as bpftrace prints it */
-    const char *text;
-    uint32_t size;
-};
-
-/* Half-open byte range in the source text. {0,0} means "no place". */
-struct loc {
-    uint32_t begin, end;
-};
 
 enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
@@ -58,8 +49,6 @@ void diag_hint(struct diag_list *list, const char *format, ...) __attribute__((f
 /* Leaves only errors. */
 void diag_drop_warnings(struct diag_list *list);
 
-/* 1-based line and column of a byte offset. */
-void source_position(const struct source *source, uint32_t offset, uint32_t *line, uint32_t *column);
 void diag_format(const struct diag_list *list, const struct diag *diag, bool color, struct strbuf *out);
 void diag_print_all(const struct diag_list *list, bool color, FILE *out);
 

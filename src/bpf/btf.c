@@ -102,31 +102,34 @@ static void *finish(struct writer *w, struct arena *arena, uint32_t *size) {
 struct line_writer {
     struct writer *w;
     const struct source *source;
-    struct hash texts; /* line number -> offset of its text, plus 1 */
+    struct hash texts; /* where the line begins -> offset of its text, plus 1 */
     uint32_t file_name;
 };
 
-static uint32_t line_text(struct line_writer *l, uint32_t line, uint32_t offset) {
-    uintptr_t known = (uintptr_t)hash_get_number(&l->texts, line);
+/* `offset` is in the text. */
+static uint32_t line_text(struct line_writer *l, uint32_t offset) {
+    uint32_t length, begin = source_line(l->source, offset, &length);
+    uintptr_t known = (uintptr_t)hash_get_number(&l->texts, begin);
     if (known)
         return (uint32_t)(known - 1);
-    uint32_t begin = offset, end = offset;
-    while (begin > 0 && l->source->text[begin - 1] != '\n')
-        begin--;
-    while (end < l->source->size && l->source->text[end] != '\n' && l->source->text[end])
-        end++;
-    uint32_t text = add_string(l->w, l->source->text + begin, end - begin);
-    hash_put_number(&l->texts, line, (void *)((uintptr_t)text + 1));
+    const char *line = l->source->text + begin, *end = memchr(line, '\0', length);
+    uint32_t text = add_string(l->w, line, end ? (uint32_t)(end - line) : length);
+    hash_put_number(&l->texts, begin, (void *)((uintptr_t)text + 1));
     return text;
 }
 
+static uint32_t file_name(struct line_writer *l, uint32_t offset) {
+    const char *name = source_name(l->source, offset);
+    return name == l->source->name ? l->file_name : add_text(l->w, name);
+}
+
 static void add_line(struct line_writer *l, struct bpf_program_btf *out, uint32_t instruction, struct loc loc) {
-    uint32_t line, column, offset = loc.begin < l->source->size ? loc.begin : l->source->size;
+    uint32_t line, column, offset = source_original(l->source, loc).begin;
     source_position(l->source, offset, &line, &column);
     out->lines[out->line_count++] = (struct bpf_line_info){
         .insn_off = instruction,
-        .file_name_off = l->file_name,
-        .line_off = line_text(l, line, offset),
+        .file_name_off = file_name(l, offset),
+        .line_off = line_text(l, offset),
         .line_col = line << 10 | (column < COLUMN_LIMIT ? column : COLUMN_LIMIT),
     };
 }

@@ -137,16 +137,12 @@ static void print_wide(const struct bpf_program *program, uint32_t index, struct
 }
 
 static void print_source_line(const struct source *source, uint32_t offset, struct strbuf *out) {
-    if (offset > source->size)
-        return;
-    uint32_t begin = offset, end = offset;
-    while (begin > 0 && source->text[begin - 1] != '\n')
-        begin--;
-    while (end < source->size && source->text[end] != '\n')
-        end++;
-    uint32_t line, column;
+    uint32_t line, column, length;
+    uint32_t original = source_original(source, (struct loc){offset, offset}).begin;
+    const char *text = source->text + source_line(source, original, &length);
+
     source_position(source, offset, &line, &column);
-    strbuf_addf(out, "; %.*s @ %s:%u:%u\n", (int)(end - begin), source->text + begin, source->name, line, column);
+    strbuf_addf(out, "; %.*s @ %s:%u:%u\n", (int)length, text, source_name(source, offset), line, column);
 }
 
 void bpf_disassemble(const struct bpf_program *program, const struct source *source, struct strbuf *out) {

@@ -23,7 +23,7 @@ static bool read_program(const struct cli_request *request, struct strbuf *text,
             fprintf(stderr, "HINT: a program on the command line needs -e\n");
         return false;
     }
-    *source = (struct source){standard_input ? "stdin" : path, strbuf_text(text), (uint32_t)text->length};
+    *source = (struct source){standard_input ? "stdin" : path, strbuf_text(text), (uint32_t)text->length, NULL};
     return true;
 }
 
@@ -161,7 +161,7 @@ int cli_trace(const struct cli_request *request) {
     struct arena *arena = arena_new();
     int result = SESSION_USER_ERROR;
     if (request->expression) {
-        source = (struct source){"stdin", request->expression, (uint32_t)strlen(request->expression)};
+        source = (struct source){"stdin", request->expression, (uint32_t)strlen(request->expression), NULL};
         result = run(request, arena, &source, 0);
     } else if (request->argument_count == 0) {
         cli_help(request);

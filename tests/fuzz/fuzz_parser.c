@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct lang_env env = {.positional = parameters, .positional_count = 2};
     struct arena *arena = arena_new();
     /* exactly as long as it says, so that reading past the end is noticed */
-    struct source source = {"stdin", (const char *)bytes, (uint32_t)size};
+    struct source source = {"stdin", (const char *)bytes, (uint32_t)size, NULL};
     struct diag_list diags;
     struct strbuf out = {0};
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static const char text[] = "BEGIN { @ = 1 }\n\tEND { $x }\n";
-static const struct source source = {"stdin", text, sizeof text - 1};
+static const struct source source = {"stdin", text, sizeof text - 1, NULL};
 
 static struct loc find(const char *part) {
     uint32_t begin = (uint32_t)(strstr(text, part) - text);
@@ -37,7 +37,7 @@ static void error_is_underlined_and_has_its_hint(void **state) {
 
 static void end_of_text_is_a_place(void **state) {
     struct diag_list list;
-    diag_init(&list, *state, &(struct source){"a.bt", "BEGIN {", 7});
+    diag_init(&list, *state, &(struct source){"a.bt", "BEGIN {", 7, NULL});
     diag_error(&list, "syntax", (struct loc){7, 7}, "unexpected end of file");
     assert_printed(&list, "a.bt:1:8-8: ERROR: unexpected end of file\nBEGIN {\n       ~\n");
 }

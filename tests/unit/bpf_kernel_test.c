@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 static const char script[] = "BEGIN\n{\n    $sum = 0;\n    loop\n}\n";
-static const struct source source = {"script.bt", script, sizeof script - 1};
+static const struct source source = {"script.bt", script, sizeof script - 1, NULL};
 static char verifier_log[1 << 20];
 
 struct fixture {

@@ -62,7 +62,7 @@ static const struct type *defined(struct resolver *resolver, const char *text, i
     struct source *source = arena_make(resolver->arena, struct source);
     struct diag_list *diags = arena_make(resolver->arena, struct diag_list);
 
-    *source = (struct source){"stdin", text, (uint32_t)strlen(text)};
+    *source = (struct source){"stdin", text, (uint32_t)strlen(text), NULL};
     diag_init(diags, resolver->arena, source);
     resolver->program = lang_parse(resolver->arena, source, NULL, diags);
     assert_int_equal(diags->error_count, 0);

@@ -9,7 +9,7 @@ struct lexed {
 
 static struct lexed lex(const char *text) {
     struct lexed lexed = {.arena = arena_new()};
-    struct source source = {"stdin", text, (uint32_t)strlen(text)};
+    struct source source = {"stdin", text, (uint32_t)strlen(text), NULL};
     struct diag_list diags;
     struct lexer lexer = {lexed.arena, &source, &diags, 0, source.size};
 
@@ -111,7 +111,7 @@ static void kinds_and_places(void **state) {
 
 static void looking_ahead_is_silent(void **state) {
     struct arena *arena = arena_new();
-    struct source source = {"stdin", "\"open", 5};
+    struct source source = {"stdin", "\"open", 5, NULL};
     struct lexer lexer = {arena, &source, NULL, 0, 5};
 
     (void)state;

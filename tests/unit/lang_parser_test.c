@@ -37,7 +37,7 @@ static void parse(struct parsed *parsed, const char *path) {
     static const char *const parameters[] = {"first", "2"};
     struct lang_env env = {.positional = parameters, .positional_count = 2};
 
-    parsed->arena = arena_new();
+    *parsed = (struct parsed){.arena = arena_new()};
     parsed->source.name = strrchr(path, '/') + 1;
     parsed->source.text = read_file(parsed->arena, path, &parsed->source.size);
     diag_init(&parsed->diags, parsed->arena, &parsed->source);
@@ -101,7 +101,7 @@ static void messages_are_as_expected(void **state) {
 
 static uint32_t errors_of(const char *text, uint32_t size, const char **tag) {
     struct arena *arena = arena_new();
-    struct source source = {"stdin", text, size};
+    struct source source = {"stdin", text, size, NULL};
     struct diag_list diags;
 
     diag_init(&diags, arena, &source);
@@ -155,7 +155,7 @@ static struct lang_program *program_of(struct arena *arena, const char *text) {
     struct source *source = arena_make(arena, struct source);
     struct diag_list *diags = arena_make(arena, struct diag_list);
 
-    *source = (struct source){"stdin", text, (uint32_t)strlen(text)};
+    *source = (struct source){"stdin", text, (uint32_t)strlen(text), NULL};
     diag_init(diags, arena, source);
     struct lang_program *program = lang_parse(arena, source, NULL, diags);
     assert_int_equal(diags->error_count, 0);
