@@ -52,8 +52,7 @@ bool source_add_expansion(struct source *source, struct arena *arena, struct loc
     if (UINT32_MAX - begin <= definition.end - definition.begin)
         return false;
     *shift = begin - definition.begin;
-    vec_push(arena, &map->expansions,
-             ((struct part){begin, definition.end + *shift, definition.begin, NULL, use}));
+    vec_push(arena, &map->expansions, ((struct part){begin, definition.end + *shift, definition.begin, NULL, use}));
     return true;
 }
 

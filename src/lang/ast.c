@@ -40,6 +40,63 @@ struct node *node_child(const struct node *node, unsigned index) {
     return child;
 }
 
+/* The last statement if it is what the block is worth; *before: the link to it. */
+static struct node *tail(struct node *block, struct node ***link) {
+    *link = &block->child;
+    while (**link && (**link)->next)
+        *link = &(**link)->next;
+    return **link && (**link)->is_tail ? **link : NULL;
+}
+
+static bool has_value(struct node *block) {
+    struct node **link, *last = block->kind == NODE_BLOCK ? tail(block, &link) : block;
+
+    if (!last || last->kind != NODE_IF)
+        return last && last->kind == NODE_EXPRESSION;
+    const struct node *then = last->child->next;
+    return then->next && has_value(last->child->next) && has_value(then->next);
+}
+
+/* if (c) { a } else { b } becomes c ? a : b. */
+static struct node *if_value(struct node *node) {
+    struct node *then = node->child->next, *otherwise = then->next;
+
+    node->kind = NODE_TERNARY;
+    node->child->next = node_block_value(then);
+    node->child->next->next = otherwise->kind == NODE_IF ? if_value(otherwise) : node_block_value(otherwise);
+    node->child->next->next->next = NULL;
+    return node;
+}
+
+struct node *node_block_value(struct node *block) {
+    struct node **link, *last = tail(block, &link);
+
+    if (block->kind != NODE_BLOCK || !has_value(block))
+        return block;
+    *link = last->kind == NODE_IF ? if_value(last) : last->child;
+    (*link)->next = NULL;
+    if (*link == block->child)
+        return block->child;
+    block->kind = NODE_BLOCK_VALUE;
+    return block;
+}
+
+bool node_contains(const struct node *node, const struct node *inner) {
+    if (node == inner)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (node_contains(child, inner))
+            return true;
+    }
+    return false;
+}
+
+struct node *node_branch(const struct node *node) {
+    struct node *then = node->child->next;
+
+    return node->branch == 1 ? then : then->next;
+}
+
 struct node *node_probe_body(const struct node *probe) {
     struct node *child = probe->child;
 

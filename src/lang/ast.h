@@ -61,10 +61,13 @@ struct node {
     bool is_unsigned;         /* INTEGER above INT64_MAX */
     bool is_postfix;          /* INCREMENT */
     bool has_predicate;       /* PROBE */
+    bool is_tail;             /* EXPRESSION, IF: last in its block and without a semicolon, so the block's value */
+    uint32_t hygiene;         /* VARIABLE, LET: expansion of a macro whose own variable it is; 0: the script's */
     uint16_t height; /* levels below; the parser keeps it under NODE_HEIGHT_LIMIT, so recursion over a tree is safe */
 
     /* set by the checker */
     const struct type *type; /* of the value; type_void() for statements */
+    uint8_t branch;          /* IF, TERNARY: 1 or 2 when only that branch is part of the program, else 0 */
     bool is_constant;        /* `number` holds the value known at compile time (integers, bool, enum, sizeof, $N) */
     struct lang_variable *variable;       /* VARIABLE, LET, FOR_* loop variable */
     struct lang_map *map;                 /* MAP */
@@ -80,6 +83,12 @@ const char *operator_spelling(enum node_operator op);
 unsigned operator_precedence(enum node_operator op);
 unsigned node_child_count(const struct node *node);
 struct node *node_child(const struct node *node, unsigned index); /* NULL past the end */
+/* A BLOCK as an expression: its value alone, a BLOCK_VALUE, or itself when it has none. Changes its nodes. */
+struct node *node_block_value(struct node *block);
+/* Is `inner` the node or below it? */
+bool node_contains(const struct node *node, const struct node *inner);
+/* Of an IF or TERNARY with a branch, that branch; NULL when there is none (an IF without else). */
+struct node *node_branch(const struct node *node);
 /* The block of a probe, its predicate (or NULL). */
 struct node *node_probe_body(const struct node *probe);
 struct node *node_probe_predicate(const struct node *probe);

@@ -141,7 +141,7 @@ static void report_undefined_variable(struct check *c, const struct node *node) 
 }
 
 static void check_variable(struct check *c, struct node *node) {
-    node->variable = check_find_variable(c, node->text);
+    node->variable = check_find_variable(c, node);
     if (node->variable) {
         node->type = node->variable->type;
         if (!node->type && c->assume_integers && !node->variable->assignments)
@@ -423,6 +423,22 @@ static void check_offsetof(struct check *c, struct node *node) {
         set_constant(node, (int64_t)offset, type_int(64, false));
 }
 
+/* ---- known ahead -------------------------------------------------------------------------------------------- */
+
+/* Silent walks may not know yet. */
+static void check_comptime(struct check *c, struct node *node) {
+    struct node *value = node->child;
+
+    node->type = check_value(c, value);
+    if (value->is_constant) {
+        set_constant(node, value->number, node->type);
+    } else if (node->type) {
+        check_error(c, "comptime", node->loc, "Unable to resolve comptime expression");
+        check_hint(c, "literals, parameters of the script, sizes and types are known at compile time");
+        node->type = NULL;
+    }
+}
+
 /* ---- dispatch ---------------------------------------------------------------------------------------------- */
 
 const struct type *check_expression(struct check *c, struct node *node) {
@@ -447,6 +463,9 @@ const struct type *check_expression(struct check *c, struct node *node) {
         [NODE_TUPLE] = check_tuple,
         [NODE_SIZEOF] = check_sizeof,
         [NODE_OFFSETOF] = check_offsetof,
+        [NODE_BLOCK] = check_block,
+        [NODE_BLOCK_VALUE] = check_block_value,
+        [NODE_COMPTIME] = check_comptime,
     };
 
     if (!rules[node->kind])
@@ -462,7 +481,10 @@ const struct type *check_expression(struct check *c, struct node *node) {
 }
 
 static void report_void(struct check *c, const struct node *node) {
-    if (node->kind == NODE_CALL) {
+    if (node->kind == NODE_BLOCK || node->kind == NODE_BLOCK_VALUE) {
+        check_error(c, "no-value", node->loc, "This block has no value");
+        check_hint(c, "a block is worth its last expression, which stands there without a semicolon");
+    } else if (node->kind == NODE_CALL) {
         check_error(c, "no-value", node->loc, "%s() should not be used in an expression: it has no value", node->text);
         check_hint(c, "write it as a statement of its own: %s(...);", node->text);
     } else {
@@ -499,6 +521,10 @@ static void report_struct(struct check *c, const struct node *node) {
     check_hint(c, "keep its address");
 }
 
+const struct type *check_reduced_value(const struct node *node) {
+    return node->kind == NODE_MAP && check_is_countable(node->type) ? check_reduced_type(node->type) : node->type;
+}
+
 const struct type *check_value(struct check *c, struct node *node) {
     const struct type *type = check_expression(c, node);
 
@@ -510,8 +536,8 @@ const struct type *check_value(struct check *c, struct node *node) {
     } else if (type->kind == TYPE_STRUCT && (is_args(node) || !type_complete(type)->size)) {
         report_struct(c, node);
         node->type = NULL;
-    } else if (node->kind == NODE_MAP && check_is_countable(type)) {
-        node->type = check_reduced_type(type);
+    } else {
+        node->type = check_reduced_value(node);
     }
     return node->type;
 }

@@ -117,7 +117,9 @@ const struct type *check_reduced_type(const struct type *aggregate);
 /* ---- check_statements.c ------------------------------------------------------------------------------------ */
 
 void check_probe(struct check *c, struct node *probe);
-struct lang_variable *check_find_variable(struct check *c, const char *name);
+void check_block(struct check *c, struct node *block);
+void check_block_value(struct check *c, struct node *node);
+struct lang_variable *check_find_variable(struct check *c, const struct node *node);
 void check_assign_variable(struct check *c, struct lang_variable *variable, const struct node *value,
                            const struct type *type, struct loc loc);
 
@@ -127,6 +129,8 @@ void check_assign_variable(struct check *c, struct lang_variable *variable, cons
 const struct type *check_expression(struct check *c, struct node *node);
 /* An expression whose value is used: no void, no struct; countable aggregates become numbers. */
 const struct type *check_value(struct check *c, struct node *node);
+/* Type of the checked node as a value: a map of counts is read as a number. */
+const struct type *check_reduced_value(const struct node *node);
 /* A value that must be an integer; `what` names it: "sum()". NULL if it is none. */
 const struct type *check_integer(struct check *c, struct node *node, const char *what);
 /* An integer known at compile time; false (and reported) if it is none. */
@@ -139,6 +143,8 @@ bool check_positional_string(struct check *c, struct node *node);
 /* Where the object of a FIELD, INDEX or * lies. */
 enum type_space check_object_space(struct check *c, const struct node *object);
 
+/* Checks the condition of an IF or TERNARY and sets node->branch. False: nothing more is known in this walk. */
+bool check_branches(struct check *c, struct node *node);
 void check_unary(struct check *c, struct node *node);
 void check_increment(struct check *c, struct node *node);
 void check_binary(struct check *c, struct node *node);

@@ -380,10 +380,44 @@ static const struct type *check_arm(struct check *c, struct node *node) {
     return type && type->kind != TYPE_VOID ? check_value(c, node) : type;
 }
 
-void check_ternary(struct check *c, struct node *node) {
-    struct node *condition = node->child, *yes = condition->next, *no = yes->next;
+/* Conditions that are asked at compile time decide what is part of the program at all. */
+static bool decides(const struct node *node) {
+    if (node->kind == NODE_COMPTIME)
+        return true;
+    if (node->kind != NODE_UNARY && node->kind != NODE_BINARY)
+        return false;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (decides(child))
+            return true;
+    }
+    return false;
+}
 
+bool check_branches(struct check *c, struct node *node) {
+    struct node *condition = node->child;
+    bool is_decided = decides(condition);
+
+    node->branch = 0;
     check_condition(c, condition);
+    if (is_decided && condition->is_constant)
+        node->branch = condition->number ? 1 : 2;
+    return !is_decided || node->branch;
+}
+
+void check_ternary(struct check *c, struct node *node) {
+    struct node *yes = node->child->next, *no = yes->next;
+
+    if (!check_branches(c, node))
+        return;
+    if (node->branch) {
+        struct node *chosen = node_branch(node);
+        node->type = check_arm(c, chosen);
+        if (chosen->is_constant) {
+            node->is_constant = true;
+            node->number = chosen->number;
+        }
+        return;
+    }
     check_pair(c, yes, no, check_arm);
     const struct type *a = yes->type, *b = no->type;
     node->type = check_promote(c, a, b);

@@ -7,11 +7,14 @@ static void check_statement(struct check *c, struct node *node);
 
 /* ---- scopes and variables ---------------------------------------------------------------------------------- */
 
-struct lang_variable *check_find_variable(struct check *c, const char *name) {
-    for (const struct scope *scope = c->scope; scope; scope = scope->parent)
-        for (uint32_t i = 0; i < scope->variables.count; i++)
-            if (strcmp(scope->variables.data[i]->name, name) == 0)
-                return scope->variables.data[i];
+struct lang_variable *check_find_variable(struct check *c, const struct node *node) {
+    for (const struct scope *scope = c->scope; scope; scope = scope->parent) {
+        for (uint32_t i = 0; i < scope->variables.count; i++) {
+            struct lang_variable *variable = scope->variables.data[i];
+            if (variable->hygiene == node->hygiene && strcmp(variable->name, node->text) == 0)
+                return variable;
+        }
+    }
     return NULL;
 }
 
@@ -22,7 +25,9 @@ static struct lang_variable *declare(struct check *c, struct node *node) {
     if (!variable) {
         variable = arena_make(c->arena, struct lang_variable);
         variable->name = node->text;
+        variable->hygiene = node->hygiene;
         variable->declared = node->loc;
+        variable->declaring = node;
         hash_put_number(&c->declared, (uintptr_t)node, variable);
     }
     variable->assignments = 0;
@@ -117,7 +122,7 @@ static const struct type *compound_type(struct check *c, const struct node *node
 
 static void assign_variable(struct check *c, struct node *node, struct node *target, struct node *value) {
     const struct type *type = check_value(c, value);
-    struct lang_variable *variable = check_find_variable(c, target->text);
+    struct lang_variable *variable = check_find_variable(c, target);
 
     if (node->op != OP_NONE) {
         check_expression(c, target); /* says so if it does not exist */
@@ -172,7 +177,7 @@ static void check_assign(struct check *c, struct node *node) {
 }
 
 static void check_let(struct check *c, struct node *node) {
-    const struct lang_variable *outer = check_find_variable(c, node->text);
+    const struct lang_variable *outer = check_find_variable(c, node);
     const struct type *type = node->child ? check_value(c, node->child) : NULL;
 
     if (outer) {
@@ -212,12 +217,22 @@ static bool ends_block(const struct node *statement) {
            (call && call->function && call->function->id == LANG_FUNCTION_exit);
 }
 
-static void check_block(struct check *c, struct node *block) {
-    struct scope scope = {.parent = c->scope};
+static void open_scope(struct check *c, struct scope *scope) {
+    *scope = (struct scope){.parent = c->scope};
+    c->scope = scope;
+}
+
+static void close_scope(struct check *c, const struct scope *scope) {
+    for (uint32_t i = 0; i < scope->variables.count && c->report; i++)
+        vec_push(c->arena, &c->gone, scope->variables.data[i]);
+    c->scope = scope->parent;
+}
+
+/* The statements up to `end`, which is not one of them. */
+static void check_statements(struct check *c, struct node *block, const struct node *end) {
     bool warned = false;
 
-    c->scope = &scope;
-    for (struct node *statement = block->child; statement; statement = statement->next) {
+    for (struct node *statement = block->child; statement != end; statement = statement->next) {
         check_statement(c, statement);
         if (statement->next && ends_block(statement) && !warned) {
             check_warning(c, "unreachable", statement->next->loc, "Unreachable statement");
@@ -225,18 +240,40 @@ static void check_block(struct check *c, struct node *block) {
             warned = true;
         }
     }
+}
+
+void check_block(struct check *c, struct node *block) {
+    struct scope scope;
+
+    open_scope(c, &scope);
+    check_statements(c, block, NULL);
     block->type = type_void();
-    for (uint32_t i = 0; i < scope.variables.count && c->report; i++)
-        vec_push(c->arena, &c->gone, scope.variables.data[i]);
-    c->scope = scope.parent;
+    close_scope(c, &scope);
+}
+
+/* { statements; value } */
+void check_block_value(struct check *c, struct node *node) {
+    struct node *value = node->child;
+    struct scope scope;
+
+    while (value->next)
+        value = value->next;
+    open_scope(c, &scope);
+    check_statements(c, node, value);
+    node->type = check_expression(c, value);
+    if (node->type && node->type->kind != TYPE_VOID && node->type->kind != TYPE_STRUCT)
+        node->type = value->type = check_reduced_value(value);
+    close_scope(c, &scope);
 }
 
 static void check_if(struct check *c, struct node *node) {
-    struct node *condition = node->child, *body = condition->next;
+    struct node *body = node->child->next;
 
-    check_condition(c, condition);
-    check_block(c, body);
-    if (body->next)
+    if (!check_branches(c, node))
+        return;
+    if (node->branch != 2)
+        check_block(c, body);
+    if (body->next && node->branch != 1)
         check_statement(c, body->next);
 }
 
@@ -269,7 +306,7 @@ static void check_unroll(struct check *c, struct node *node) {
 
 /* Opens a scope for the loop variable; `scope` must live until close_loop(). */
 static void open_loop(struct check *c, struct scope *scope, struct node *variable, const struct type *type) {
-    const struct lang_variable *outer = check_find_variable(c, variable->text);
+    const struct lang_variable *outer = check_find_variable(c, variable);
 
     if (outer)
         report_shadowing(c, variable, outer);

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/hash.h"
 #include "base/type.h"
 #include "base/vec.h"
 #include "ir/ir.h"
@@ -96,6 +97,8 @@ struct lang_variable {
     const char *name;
     const struct type *type; /* NULL until the first assignment is checked */
     struct loc declared;
+    const struct node *declaring;
+    uint32_t hygiene;     /* of that node */
     bool explicit_type;   /* let $x : type */
     uint32_t assignments; /* how many places assign it */
     /* lowering */
@@ -179,13 +182,30 @@ struct lang_map_declaration {
     struct loc name_loc, kind_loc, entries_loc;
 };
 
+/* macro name($x, @m, e) { ... }: see expand_macro.c. */
+struct lang_macro {
+    const char *name;
+    struct loc name_loc, definition;
+    VEC(struct lang_macro_parameter {
+        enum node_kind kind; /* VARIABLE, MAP, or IDENTIFIER for any expression */
+        const char *name;    /* with the $ or @ */
+        struct loc loc;
+    })
+    parameters;
+    struct node *body;        /* BLOCK */
+    struct lang_macro *other; /* of the same name, with other parameters */
+    bool is_library;          /* comes with tarsier */
+    bool expanding;
+};
+
 struct lang_program {
     struct arena *arena;
-    const struct source *source;
-    struct node *tree; /* NODE_PROGRAM */
+    struct source *source; /* the script, and what it includes */
+    struct node *tree;     /* NODE_PROGRAM */
     VEC(struct lang_config_item) config;
     VEC(struct lang_definition *) definitions;
     VEC(struct lang_map_declaration) map_declarations; /* each name once */
+    struct hash macros;                                /* name -> struct lang_macro * */
     VEC(struct lang_map *) maps;
     struct lang_plan *plan;
 };

@@ -234,6 +234,7 @@ static ir_value lower_unary(struct lower *l, const struct node *node) {
 
 void lower_condition(struct lower *l, const struct node *node, ir_block yes, ir_block no) {
     struct ir_function *f = l->f;
+    node = lower_value(l, node);
     if (is_logical(node)) {
         ir_block second = ir_block_new(f, f->current);
         if (node->op == OP_LOGICAL_AND)
@@ -293,6 +294,7 @@ static struct pointer guarded_pointer(struct lower *l, const struct node *node) 
 }
 
 struct pointer lower_pointer(struct lower *l, const struct node *node) {
+    node = lower_value(l, node);
     if (node->kind == NODE_IDENTIFIER || (node->kind == NODE_CALL && node->builtin)) {
         struct pointer pointer = plain_pointer(l, node);
         pointer.direct = pointer.nonnull = node->builtin && node->builtin->id == LANG_BUILTIN_curtask;
@@ -389,6 +391,7 @@ static ir_value lower_variable(struct lower *l, const struct node *node) {
 }
 
 ir_value lower_scalar(struct lower *l, const struct node *node) {
+    node = lower_value(l, node);
     if (node->is_constant)
         return ir_constant(l->f, node->number);
     switch (node->kind) {

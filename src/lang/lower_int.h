@@ -129,6 +129,10 @@ struct place lower_variable_memory(struct lower *l, struct lang_variable *variab
 /* lower_statements.c */
 void lower_block(struct lower *l, const struct node *block);
 void lower_leave(struct lower *l); /* end the probe from here */
+/* What the value of an expression comes from: runs the statements of a BLOCK_VALUE, chooses known branches. */
+const struct node *lower_value(struct lower *l, const struct node *node);
+/* Does computing it run statements? */
+bool lower_has_statements(const struct node *node);
 
 /* lower_expressions.c */
 ir_value lower_scalar(struct lower *l, const struct node *node);

@@ -148,6 +148,7 @@ static struct place index_place(struct lower *l, const struct node *node) {
 }
 
 struct place lower_place(struct lower *l, const struct node *node) {
+    node = lower_value(l, node);
     switch (node->kind) {
     case NODE_IDENTIFIER:
     case NODE_CALL:
@@ -393,6 +394,7 @@ struct place lower_whole(struct lower *l, const struct node *node, const struct 
 }
 
 struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size) {
+    node = lower_value(l, node);
     uint32_t capacity = node->type->size;
     if (node->type->kind == TYPE_STRING &&
         (node->kind == NODE_VARIABLE || node->kind == NODE_MAP || node->kind == NODE_TUPLE_FIELD)) {
@@ -583,6 +585,7 @@ static void cast_into(struct lower *l, const struct node *node, const struct typ
 }
 
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
+    node = lower_value(l, node);
     if (type_is_scalar(type)) {
         lower_store(l, to, type, lower_scalar(l, node));
         return;

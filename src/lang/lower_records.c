@@ -80,6 +80,15 @@ static bool in_register(const struct type *type) { return type_is_scalar(type); 
 /* `nsecs` as a field of a record is the stamp of the record: lines are then in the order of the times they show. */
 static bool is_stamp(const struct node *value) { return value->builtin && value->builtin->id == LANG_BUILTIN_nsecs; }
 
+/* Statements may leave the program, which must not happen while a record is reserved. */
+static struct place before_record(struct lower *l, const struct node *value, const struct type *type) {
+    if (type_is_scalar(type) || !lower_has_statements(value))
+        return place_direct(IR_NONE, 0);
+    struct place place = lower_temp(l, type->size);
+    lower_into(l, value, type, place, true);
+    return place;
+}
+
 void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count) {
     struct ir_function *f = l->f;
     lay_out(l, action, values, count);
@@ -89,9 +98,11 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
     ir_value *scalars = arena_new_array(l->arena, ir_value, count + 1);
     bool many = count > MANY_VALUES;
     struct place waiting = many ? lower_temp(l, 8 * count) : place_direct(IR_NONE, 0);
+    struct place *large = arena_new_array(l->arena, struct place, count + 1);
     for (uint32_t i = 0; i < count; i++) {
         bool now = in_register(action->record->fields[i].type) && !is_stamp(values[i]);
         scalars[i] = now ? lower_scalar(l, values[i]) : IR_NONE;
+        large[i] = before_record(l, values[i], action->record->fields[i].type);
         if (many && scalars[i] != IR_NONE)
             ir_store(f, 8, waiting.base, waiting.offset + (int32_t)(8 * i), scalars[i]);
     }
@@ -110,6 +121,8 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
             scalars[i] = stamp;
         if (scalars[i] != IR_NONE)
             lower_store(l, to, field->type, scalars[i]);
+        else if (large[i].base != IR_NONE)
+            lower_copy(l, to, large[i], (field->type->size + 7) & ~7u);
         else
             lower_into(l, values[i], field->type, to, action->kind == LANG_ACTION_PRINT_ELEMENT); /* keys are clean */
     }

@@ -93,6 +93,11 @@ static void lower_let(struct lower *l, const struct node *node) {
 static void lower_if(struct lower *l, const struct node *node) {
     struct ir_function *f = l->f;
     const struct node *then = node->child->next, *otherwise = then->next;
+    if (node->branch) {
+        if (node_branch(node))
+            lower_block(l, node_branch(node));
+        return;
+    }
     ir_block start = f->current;
     ir_block yes = ir_block_new(f, start), no = ir_block_new(f, start), join = ir_block_new(f, start);
     lower_condition(l, node->child, yes, otherwise ? no : join);
@@ -142,7 +147,7 @@ static void forget_number(struct lower *l, ir_slot slot, int32_t at) {
 static bool on_stack(const struct lang_variable *variable) { return variable && variable->slot != IR_NONE; }
 
 static bool is_inside(const struct lang_variable *variable, const struct node *loop) {
-    return variable->declared.begin >= loop->loc.begin && variable->declared.end <= loop->loc.end;
+    return node_contains(loop, variable->declaring);
 }
 
 static void forget_assigned(struct lower *l, const struct node *node, const struct node *loop) {
@@ -340,7 +345,10 @@ static void lower_ternary_statement(struct lower *l, const struct node *node) {
 
 /* An expression for what it does; `next`: the statement behind it. */
 static void lower_effect(struct lower *l, const struct node *node, const struct node *next) {
-    if (node->kind == NODE_INCREMENT)
+    node = lower_value(l, node);
+    if (node->kind == NODE_BLOCK)
+        lower_block(l, node);
+    else if (node->kind == NODE_INCREMENT)
         lower_increment(l, node, false);
     else if (node->kind == NODE_TERNARY && !type_is_scalar(node->type))
         lower_ternary_statement(l, node);
@@ -400,13 +408,10 @@ static void free_temps(struct lower *l) {
     }
 }
 
-void lower_block(struct lower *l, const struct node *block) {
-    if (block->kind != NODE_BLOCK) { /* else if */
-        lower_statement(l, block);
-        return;
-    }
+/* The statements up to `end`, which is not one of them. */
+static void lower_statements(struct lower *l, const struct node *block, const struct node *end) {
     l->statement_depth++;
-    for (const struct node *node = block->child; node && !ir_finished(l->f); node = node->next) {
+    for (const struct node *node = block->child; node != end && !ir_finished(l->f); node = node->next) {
         uint32_t top = l->temps_top;
         l->f->loc = node->loc;
         lower_statement(l, node);
@@ -414,4 +419,52 @@ void lower_block(struct lower *l, const struct node *block) {
         free_temps(l);
     }
     l->statement_depth--;
+}
+
+void lower_block(struct lower *l, const struct node *block) {
+    if (block->kind == NODE_BLOCK)
+        lower_statements(l, block, NULL);
+    else /* else if */
+        lower_statement(l, block);
+}
+
+bool lower_has_statements(const struct node *node) {
+    if (node->kind == NODE_BLOCK_VALUE || node->kind == NODE_BLOCK)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (lower_has_statements(child))
+            return true;
+    }
+    return false;
+}
+
+/* Statements inside of an expression: a chain of pointers around them does not fail because of theirs, and when they
+ * leave the probe the rest of the expression is code that nothing reaches. */
+static const struct node *block_value(struct lower *l, const struct node *block) {
+    const struct node *value = block->child;
+    struct guard *guard = l->guard;
+    struct loc loc = l->f->loc;
+
+    while (value->next)
+        value = value->next;
+    l->guard = NULL;
+    lower_statements(l, block, value);
+    if (ir_finished(l->f))
+        ir_enter(l->f, ir_block_new(l->f, l->f->current));
+    l->guard = guard;
+    l->f->loc = loc;
+    return value;
+}
+
+const struct node *lower_value(struct lower *l, const struct node *node) {
+    for (;;) {
+        if (node->kind == NODE_BLOCK_VALUE)
+            node = block_value(l, node);
+        else if (node->kind == NODE_TERNARY && node->branch)
+            node = node_branch(node);
+        else if (node->kind == NODE_COMPTIME)
+            node = node->child;
+        else
+            return node;
+    }
 }

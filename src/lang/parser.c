@@ -1,4 +1,5 @@
 #include "lang/parser.h"
+#include "lang/expand.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -9,15 +10,11 @@ static const struct {
     enum token_kind follower; /* the token that must come behind the word; TOKEN_END: any */
     bool is_top_level;
 } unknown_constructs[] = {
-    {"macro", "macro definitions", "write the body where it is used, or give a constant a name with #define",
-     TOKEN_IDENTIFIER, true},
     {"fn", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"import", "imports", "put the text of the file into this one", TOKEN_STRING, false},
     {"typeinfo", "typeinfo", NULL, TOKEN_OPEN_PAREN, false},
-    {"comptime", "comptime", "constant expressions are computed ahead anyway: leave the word out", TOKEN_END, false},
-    {"if", "if as an expression", "use condition ? a : b", TOKEN_END, false},
     {"switch", "switch", "use if ... else if ... else", TOKEN_END, false},
     {"goto", "goto", NULL, TOKEN_IDENTIFIER, false},
     {"do", "do loops", "use while (condition) { }", TOKEN_OPEN_BRACE, false},
@@ -396,6 +393,8 @@ static void top_level(struct parser *parser, struct node_list *probes) {
                                     : "the config block must come before the probes");
     } else if (parser_at_word(parser, "let")) {
         parser_map_declaration(parser);
+    } else if (parser_at_word(parser, "macro") && parser_peek(parser).kind == TOKEN_IDENTIFIER) {
+        parser_macro(parser);
     } else {
         node_list_add(probes, parser_probe(parser));
     }
@@ -403,14 +402,17 @@ static void top_level(struct parser *parser, struct node_list *probes) {
         parser_skip_definition(parser);
 }
 
-struct lang_program *lang_parse(struct arena *arena, const struct source *source, const struct lang_env *env,
+struct lang_program *lang_parse(struct arena *arena, const struct source *script, const struct lang_env *env,
                                 struct diag_list *diags) {
     struct lang_program *program = arena_make(arena, struct lang_program);
+    struct source *source = arena_memdup(arena, script, sizeof *script); /* it grows */
     struct node_list probes = {0};
     struct parser parser = {.arena = arena, .source = source, .env = env, .diags = diags, .program = program};
 
     program->arena = arena;
     program->source = source;
+    diags->source = source;
+    hash_init(&program->macros, arena);
     hash_init(&parser.defines, arena);
     parser.lexer = (struct lexer){arena, source, diags, 0, source->size};
     if (source->size > LANG_SOURCE_LIMIT) {
@@ -427,5 +429,7 @@ struct lang_program *lang_parse(struct arena *arena, const struct source *source
     }
     parser.previous_end = parser.lexer.end;
     program->tree = parser_node(&parser, NODE_PROGRAM, 0, probes);
+    if (diags->error_count == errors)
+        lang_expand_macros(program, parser.node_count, diags);
     return program;
 }

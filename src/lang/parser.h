@@ -4,7 +4,7 @@
  *   parser_probe.c       attach points, predicates               parser_statement.c   blocks and statements
  *   parser_expression.c  operators                               parser_primary.c     operands and what follows them
  *   parser_type.c        types as written                        c_definition.c       the program's own types
- *   parser_declaration.c `let @map = kind(N);`
+ *   parser_declaration.c `let @map = kind(N);`           parser_macro.c       `macro name(...) { }`
  *
  * Errors. The first mistake of a statement is reported and then the current token is TOKEN_ERROR and stays so
  * (`panicking`): nothing matches any more, so every loop ends and every function returns at once without looking at
@@ -40,7 +40,7 @@ struct parser_define {
 
 struct parser {
     struct arena *arena;
-    const struct source *source;
+    struct source *source;
     const struct lang_env *env;
     struct diag_list *diags;
     struct lang_program *program;
@@ -113,10 +113,12 @@ struct node *parser_leaf(struct parser *parser, enum node_kind kind, const struc
 void parser_preamble(struct parser *parser);
 void parser_config(struct parser *parser);
 void parser_map_declaration(struct parser *parser);
+void parser_macro(struct parser *parser);
 struct node *parser_probe(struct parser *parser);
 /* Does the text look like the head of a probe (`begin {`, `kprobe:x`)? Then a brace before it is missing. */
 bool parser_at_probe(const struct parser *parser);
 struct node *parser_block(struct parser *parser, const char *where);
+struct node *parser_if(struct parser *parser); /* at the word */
 struct node *parser_expression(struct parser *parser);
 struct node *parser_unary(struct parser *parser);
 struct node *parser_operand(struct parser *parser);       /* with its postfix operators */

@@ -216,10 +216,17 @@ static struct node *call(struct parser *parser, const struct token *name) {
     return node;
 }
 
+static struct node *if_expression(struct parser *parser);
+static struct node *comptime(struct parser *parser);
+
 static struct node *name(struct parser *parser) {
     struct token token = parser->token;
     struct parser_define *define = hash_get(&parser->defines, token.text);
 
+    if (strcmp(token.text, "if") == 0)
+        return if_expression(parser);
+    if (strcmp(token.text, "comptime") == 0)
+        return comptime(parser);
     if (parser_reject_expression_word(parser))
         return parser_leaf(parser, NODE_INTEGER, &token);
     parser_advance(parser);
@@ -260,23 +267,40 @@ static struct node *leaf(struct parser *parser, enum node_kind kind) {
     return parser_leaf(parser, kind, &token);
 }
 
-/* { statements; value }: passed over as a whole, then the expression around it is read to its end. */
+/* { statements; value } */
 static struct node *block_expression(struct parser *parser) {
-    struct lexer ahead = parser->lexer;
-    struct token token = parser->token;
-    unsigned depth = 0;
+    bool in_predicate = parser->in_predicate, in_condition = parser->in_condition;
 
-    ahead.diags = NULL;
-    do {
-        depth += token.kind == TOKEN_OPEN_BRACE;
-        depth -= token.kind == TOKEN_CLOSE_BRACE;
-        token = lexer_next(&ahead);
-    } while (depth > 0 && token.kind != TOKEN_END);
-    if (parser_error(parser, "unknown-construct", parser->token.loc, "a block is not an expression")) {
-        diag_hint(parser->diags, "compute the value in statements before this one");
-        parser->resume = token.loc.begin;
+    parser->in_predicate = parser->in_condition = false;
+    struct node *block = parser_block(parser, "");
+    parser->in_predicate = in_predicate;
+    parser->in_condition = in_condition;
+    return parser->panicking ? block : node_block_value(block);
+}
+
+/* if condition { value } else { value } */
+static struct node *if_expression(struct parser *parser) {
+    struct node *node = parser_if(parser);
+    struct node block = {.kind = NODE_BLOCK, .child = node};
+
+    node->is_tail = true;
+    if (!parser->panicking && node_block_value(&block) == &block &&
+        parser_error(parser, "if-value", node->loc, "this if has no value"))
+        diag_hint(parser->diags, "each branch ends with a value and no semicolon: if c { 1 } else { 2 }");
+    return node;
+}
+
+/* comptime value */
+static struct node *comptime(struct parser *parser) {
+    struct node_list children = {0};
+    uint32_t begin = parser->token.loc.begin;
+
+    parser_advance(parser);
+    if (parser_enter(parser)) {
+        node_list_add(&children, parser_at_word(parser, "comptime") ? comptime(parser) : parser_unary(parser));
+        parser_leave(parser);
     }
-    return leaf(parser, NODE_INTEGER);
+    return parser_node(parser, NODE_COMPTIME, begin, children);
 }
 
 static struct node *primary(struct parser *parser) {

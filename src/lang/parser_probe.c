@@ -156,6 +156,8 @@ struct node *parser_probe(struct parser *parser) {
     }
     uint32_t head_end = parser->previous_end;
     node_list_add(&children, parser_block(parser, has_predicate ? "after the predicate" : "after the attach point"));
+    for (struct node *statement = children.last->child; statement; statement = statement->next)
+        statement->is_tail = false; /* a probe has no value */
     struct node *node = parser_node(parser, NODE_PROBE, begin, children);
     node->has_predicate = has_predicate;
     if (head_end > begin)

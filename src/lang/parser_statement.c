@@ -50,6 +50,7 @@ static void statements(struct parser *parser, struct loc open, struct node_list 
             continue;
         struct node *node = statement(parser);
         if (!parser->panicking) {
+            node->is_tail |= node->kind == NODE_IF && parser_at(parser, TOKEN_CLOSE_BRACE);
             node_list_add(list, node);
             continue;
         }
@@ -77,7 +78,7 @@ struct node *parser_block(struct parser *parser, const char *where) {
 
 /* ---- control flow ------------------------------------------------------------------------------------------ */
 
-static struct node *if_statement(struct parser *parser) {
+struct node *parser_if(struct parser *parser) {
     struct node_list children = {0};
     uint32_t begin = parser->token.loc.begin;
 
@@ -86,7 +87,7 @@ static struct node *if_statement(struct parser *parser) {
     node_list_add(&children, parser_block(parser, "after the condition"));
     if (parser_accept_word(parser, "else")) {
         if (parser_at_word(parser, "if") && parser_enter(parser)) {
-            node_list_add(&children, if_statement(parser));
+            node_list_add(&children, parser_if(parser));
             parser_leave(parser);
         } else {
             node_list_add(&children, parser_block(parser, "after else"));
@@ -248,11 +249,15 @@ static void missing_semicolon(struct parser *parser) {
 }
 
 /* `;` is needed between statements, not before `}`. */
-static void end_of_statement(struct parser *parser, const struct node *node) {
+static void end_of_statement(struct parser *parser, struct node *node) {
     const struct node *called = node->kind == NODE_EXPRESSION ? node->child : NULL;
 
-    if (parser_accept(parser, TOKEN_SEMICOLON) || parser_at(parser, TOKEN_CLOSE_BRACE) || parser->panicking)
+    if (parser_accept(parser, TOKEN_SEMICOLON) || parser->panicking)
         return;
+    if (parser_at(parser, TOKEN_CLOSE_BRACE)) {
+        node->is_tail = node->kind == NODE_EXPRESSION;
+        return;
+    }
     if (called && called->kind == NODE_IDENTIFIER && parser_starts_expression(&parser->token)) {
         if (parser_error(parser, "call-parentheses", called->loc, "arguments stand in parentheses"))
             diag_hint(parser->diags, "write %s(...)", called->text);
@@ -289,7 +294,7 @@ static struct node *simple_statement(struct parser *parser) {
 
 static struct node *statement(struct parser *parser) {
     if (parser_at_word(parser, "if"))
-        return if_statement(parser);
+        return parser_if(parser);
     if (parser_at_word(parser, "while"))
         return while_statement(parser);
     if (parser_at_word(parser, "unroll"))

@@ -2,11 +2,19 @@
  * Good starting points: tests/lang/parse and tests/lang/error. */
 #include "lang/lang.h"
 
-static void check_places(const struct node *node, uint32_t size) {
-    if (node->loc.end > size || node->loc.begin > node->loc.end || node->height > NODE_HEIGHT_LIMIT)
+static void check_place(const struct source *source, struct loc loc) {
+    struct loc original = source_original(source, loc);
+
+    if (loc.begin > loc.end || original.end > source->size || original.end - original.begin != loc.end - loc.begin)
+        __builtin_trap();
+}
+
+static void check_places(const struct node *node, const struct source *source) {
+    check_place(source, node->loc);
+    if (node->height > NODE_HEIGHT_LIMIT)
         __builtin_trap();
     for (const struct node *child = node->child; child; child = child->next)
-        check_places(child, size);
+        check_places(child, source);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
@@ -20,11 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 
     diag_init(&diags, arena, &source);
     struct lang_program *program = lang_parse(arena, &source, &env, &diags);
-    check_places(program->tree, source.size);
+    check_places(program->tree, program->source);
     node_dump(program->tree, false, &out);
     for (uint32_t i = 0; i < diags.items.count; i++) {
-        if (diags.items.data[i].loc.end > source.size)
-            __builtin_trap();
+        check_place(program->source, diags.items.data[i].loc);
         diag_format(&diags, &diags.items.data[i], false, &out);
     }
     strbuf_free(&out);

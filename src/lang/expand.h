@@ -1,0 +1,18 @@
+/* Rewriting of the tree between parsing and everything else.
+ *
+ * Macros. A use is replaced by a copy of the macro's body, in which parameters stand for the arguments. The copy has
+ * positions of its own (base/source.h), so that each message tells how the text came there, and its variables have a
+ * mark of their own (node->hygiene), so that they meet neither those around the use nor those of the next use. What is
+ * worth something becomes an expression: a body that is one expression is just that (a literal stays a literal), others
+ * become BLOCK_VALUE. Arguments are expanded before they are put in, bodies afterwards, so a macro may use others that
+ * are defined later; a macro that leads to itself is an error.
+ */
+#ifndef TARSIER_LANG_EXPAND_H
+#define TARSIER_LANG_EXPAND_H
+
+#include "lang/lang.h"
+
+/* `node_count`: what the tree has already; copies count. */
+void lang_expand_macros(struct lang_program *program, uint32_t node_count, struct diag_list *diags);
+
+#endif

@@ -1,0 +1,100 @@
+/* macro name($variable, @map, expression) { body }: read as it stands; expand_macro.c puts it where it is used. */
+#include "lang/expand.h"
+#include "lang/parser.h"
+
+#include <string.h>
+
+static const struct lang_macro_parameter *find(const struct lang_macro *macro, const char *name) {
+    for (uint32_t i = 0; i < macro->parameters.count; i++) {
+        if (strcmp(macro->parameters.data[i].name, name) == 0)
+            return &macro->parameters.data[i];
+    }
+    return NULL;
+}
+
+static void parameter(struct parser *parser, struct lang_macro *macro) {
+    struct token token = parser->token;
+    enum node_kind kind = token.kind == TOKEN_VARIABLE ? NODE_VARIABLE
+                          : token.kind == TOKEN_MAP    ? NODE_MAP
+                                                       : NODE_IDENTIFIER;
+
+    if (!parser_accept(parser, TOKEN_VARIABLE) && !parser_accept(parser, TOKEN_MAP) &&
+        !parser_accept(parser, TOKEN_IDENTIFIER)) {
+        if (parser_error(parser, "macro-parameter", token.loc, "expected a parameter of the macro, found %s",
+                         parser_found(parser)))
+            diag_hint(parser->diags, "$x takes a variable, @m a map, a plain name any expression");
+        return;
+    }
+    if (find(macro, token.text))
+        parser_error(parser, "macro-parameter", token.loc, "%s is a parameter already", token.text);
+    vec_push(parser->arena, &macro->parameters, ((struct lang_macro_parameter){kind, token.text, token.loc}));
+}
+
+static void parameters(struct parser *parser, struct lang_macro *macro) {
+    struct loc open = parser->token.loc;
+
+    parser_advance(parser);
+    while (!parser_at(parser, TOKEN_CLOSE_PAREN)) {
+        parameter(parser, macro);
+        if (!parser_accept(parser, TOKEN_COMMA))
+            break;
+    }
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+}
+
+/* A macro that is used in two places must not surprise in one of them: it sees no maps but those it is given. */
+static void check_maps(struct parser *parser, const struct lang_macro *macro, const struct node *node) {
+    if (node->kind == NODE_MAP && !find(macro, node->text)) {
+        diag_error(parser->diags, "unhygienic-access", node->loc,
+                   "Unhygienic access to map: %s. Maps must be passed into the macro as arguments.", node->text);
+        diag_hint(parser->diags, "write %s as a parameter of the macro %s", node->text, macro->name);
+    }
+    for (const struct node *child = node->child; child; child = child->next)
+        check_maps(parser, macro, child);
+}
+
+static bool same_parameters(const struct lang_macro *a, const struct lang_macro *b) {
+    if (a->parameters.count != b->parameters.count)
+        return false;
+    for (uint32_t i = 0; i < a->parameters.count; i++) {
+        if (a->parameters.data[i].kind != b->parameters.data[i].kind)
+            return false;
+    }
+    return true;
+}
+
+static void add(struct parser *parser, struct lang_macro *macro) {
+    uint32_t line, column;
+
+    for (const struct lang_macro *other = hash_get(&parser->program->macros, macro->name); other;
+         other = other->other) {
+        if (!same_parameters(macro, other))
+            continue;
+        source_position(parser->source, other->name_loc.begin, &line, &column);
+        diag_error(parser->diags, "duplicate-macro", macro->name_loc, "Redefinition of macro: %s", macro->name);
+        diag_hint(parser->diags, "it is defined in line %u of %s, with the same parameters", line,
+                  source_name(parser->source, other->name_loc.begin));
+        return;
+    }
+    macro->other = hash_get(&parser->program->macros, macro->name);
+    hash_put(&parser->program->macros, macro->name, macro);
+}
+
+void parser_macro(struct parser *parser) {
+    struct lang_macro *macro = arena_make(parser->arena, struct lang_macro);
+    uint32_t begin = parser->token.loc.begin;
+
+    parser_advance(parser);
+    macro->name = parser->token.text;
+    macro->name_loc = parser->token.loc;
+    parser_advance(parser);
+    if (parser_at(parser, TOKEN_OPEN_PAREN))
+        parameters(parser, macro);
+    macro->body = parser_block(parser, "after the head of the macro");
+    macro->definition = (struct loc){begin, parser->previous_end};
+    parser_accept(parser, TOKEN_SEMICOLON);
+    if (parser->panicking)
+        return;
+    check_maps(parser, macro, macro->body);
+    add(parser, macro);
+}
