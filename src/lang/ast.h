@@ -62,6 +62,7 @@ struct node {
     bool is_postfix;          /* INCREMENT */
     bool has_predicate;       /* PROBE */
     bool is_tail;             /* EXPRESSION, IF: last in its block and without a semicolon, so the block's value */
+    uint32_t positional;      /* N + 1 of what was written as $N, whatever the checker makes of it; 0: it was not */
     uint32_t hygiene;         /* VARIABLE, LET: expansion of a macro whose own variable it is; 0: the script's */
     uint16_t height; /* levels below; the parser keeps it under NODE_HEIGHT_LIMIT, so recursion over a tree is safe */
 

@@ -1,7 +1,6 @@
 /* Leaves, lvalues and the dispatch over the kinds of expressions. */
 #include "lang/check_int.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,20 +12,10 @@ static void set_constant(struct node *node, int64_t number, const struct type *t
     node->type = type;
 }
 
-/* N if the node was written as $N (it may have become a literal in an earlier walk), else 0. */
-static uint32_t positional_index(const struct check *c, const struct node *node) {
-    const struct source *source = c->program->source;
-    uint32_t i = node->loc.begin + 1;
-    uint32_t index = 0;
-
-    if (node->kind == NODE_POSITIONAL)
-        return (uint32_t)node->number;
-    if ((node->kind != NODE_INTEGER && node->kind != NODE_STRING) || node->loc.end > source->size ||
-        i >= node->loc.end || source->text[node->loc.begin] != '$')
-        return 0;
-    for (; i < node->loc.end && isdigit((unsigned char)source->text[i]); i++)
-        index = index * 10 + (uint32_t)(source->text[i] - '0');
-    return i == node->loc.end ? index : 0;
+/* Was the node written as $N? It may have become a literal in an earlier walk. */
+static bool is_parameter(const struct node *node, uint32_t *index) {
+    *index = node->positional - 1;
+    return node->positional != 0;
 }
 
 static const char *positional_text(const struct check *c, uint32_t index) {
@@ -56,12 +45,12 @@ static void positional_integer(struct check *c, struct node *node, uint32_t inde
     set_constant(node, number, check_literal_type(number, false));
 }
 
-bool check_is_positional(const struct check *c, const struct node *node) { return positional_index(c, node) != 0; }
+bool check_is_positional(const struct node *node) { return node->positional != 0; }
 
 bool check_positional_string(struct check *c, struct node *node) {
-    uint32_t index = positional_index(c, node);
+    uint32_t index;
 
-    if (!index)
+    if (!is_parameter(node, &index))
         return false;
     const char *text = positional_text(c, index);
     node->kind = NODE_STRING;
@@ -73,9 +62,9 @@ bool check_positional_string(struct check *c, struct node *node) {
 }
 
 static void check_integer_literal(struct check *c, struct node *node) {
-    uint32_t index = positional_index(c, node);
+    uint32_t index;
 
-    if (index) {
+    if (is_parameter(node, &index)) {
         positional_integer(c, node, index);
         return;
     }
@@ -85,9 +74,9 @@ static void check_integer_literal(struct check *c, struct node *node) {
 }
 
 static void check_string_literal(struct check *c, struct node *node) {
-    uint32_t index = positional_index(c, node);
+    uint32_t index;
 
-    if (index)
+    if (is_parameter(node, &index))
         positional_integer(c, node, index);
     else
         node->type = type_string(c->arena, node->length + 1);

@@ -351,7 +351,7 @@ static void check_logic(struct check *c, struct node *node) {
 /* Both sides; $N is a text where the other side is one. */
 static void check_pair(struct check *c, struct node *left, struct node *right,
                        const struct type *(*check)(struct check *, struct node *)) {
-    bool left_follows = check_is_positional(c, left);
+    bool left_follows = check_is_positional(left);
     struct node *leader = left_follows ? right : left, *follower = left_follows ? left : right;
     const struct type *type = check(c, leader);
 

@@ -315,8 +315,11 @@ static struct node *primary(struct parser *parser) {
         return integer(parser);
     case TOKEN_STRING:
         return leaf(parser, NODE_STRING);
-    case TOKEN_POSITIONAL:
-        return leaf(parser, NODE_POSITIONAL);
+    case TOKEN_POSITIONAL: {
+        struct node *node = leaf(parser, NODE_POSITIONAL);
+        node->positional = node->number < UINT32_MAX ? (uint32_t)node->number + 1 : UINT32_MAX;
+        return node;
+    }
     case TOKEN_POSITIONAL_COUNT:
         return leaf(parser, NODE_POSITIONAL_COUNT);
     case TOKEN_OPEN_PAREN:

@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (size > SIZE_LIMIT)
         return 0;
     struct arena *arena = arena_new();
-    struct source source = {"stdin", (const char *)bytes, (uint32_t)size};
+    struct source source = {"stdin", (const char *)bytes, (uint32_t)size, NULL};
     struct diag_list diags;
     struct strbuf out = {0};
 

@@ -1,0 +1,98 @@
+"""What gives a script its structure, run for real: macros, blocks as values, what is decided before it runs.
+
+Each case is a whole program and what it prints (maps at the end included, blank lines aside)."""
+import subprocess
+
+import pytest
+
+from conftest import TARSIER
+
+
+def run(program, *arguments, options=()):
+    return subprocess.run([TARSIER, "-q", *options, "-e", program, *arguments], capture_output=True, text=True,
+                          timeout=60)
+
+
+def printed(program, *arguments):
+    answer = run(program, *arguments)
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stderr
+    return [line for line in answer.stdout.splitlines() if line]
+
+
+VALUES = {
+    # ---- macros
+    "changes-its-variable": ("macro inc($x) { $x += 1; } begin { $a = 1; inc($a); inc($a); print($a); }", "3"),
+    "value-and-effect": ("macro inc($x) { $x += 1; $x } begin { $a = 1; $b = inc($a); print(($a, $b)); }", "(2, 2)"),
+    "changes-its-map": ("macro set(@x, v) { @x[v] = 2; } begin { set(@a, 1); set(@b, 7); }", "@a[1]: 2|@b[7]: 2"),
+    "own-variables": ("macro inc(x) { $y = x + 1; $y } begin { $y = 2; $z = inc(5); $z += inc(inc($y)); "
+                      "print(($y, $z)); }", "(2, 10)"),
+    "own-variables-declared": ("macro inc(x) { let $y = x + 1; $y } begin { $y = 2; print(inc($y) + inc(3)); }", "7"),
+    "same-name-as-parameter": ("macro add_one(x) { let $x = x; $x + 1 } begin { $x = 4; print(add_one($x)); }", "5"),
+    "defined-later": ("macro twice(x) { x + same(x) } macro same(x) { x } begin { print(twice(4)); }", "8"),
+    "nested": ("macro b(x) { x + 2 } macro a(x) { b(x + 1) + 1 } begin { $a = 1; print(a(a($a + 1))); }", "10"),
+    "runs-its-argument-each-time": ('macro thrice(x) { x; x; x; } begin { thrice({ printf("hi") }); printf("\\n"); thrice(@n++); }',
+                                    "hihihi|@n: 3"),
+    "without-parentheses": ('macro one { $x = 1; $x } macro hello { print("hi"); } begin { hello; print(one); }', "hi|1"),
+    "parameter-before-macro": ("macro add() { 2 } macro same(add) { add } begin { print(same(1)); }", "1"),
+    "by-kind-of-argument": ('macro what(@m) { "map" } macro what($v) { "variable" } macro what(e, f) { "two" } '
+                            'begin { $x = 1; @m = 1; printf("%s %s %s\\n", what($x), what(@m), what(1, 2)); clear(@m); }',
+                            "variable map two"),
+    "literal-stays-literal": ('macro say(format, x) { printf(format, x); } begin { say("<%d>\\n", 5); }', "<5>"),
+    "aggregates": ("macro calls() { count() } begin { @c = calls(); @c = calls(); }", "@c: 2"),
+    "instead-of-a-function": ('macro strlen(x) { "mine" } macro cpu() { "one" } begin { print(strlen(1)); print(cpu); }',
+                              "mine|one"),
+    "other-number-of-arguments": ('macro pid(x) { x } begin { print(pid("hi")); print(pid() > 0); }', "hi|true"),
+    "leaves-the-probe": ("macro early() { return; } begin { print(1); early(); print(2); }", "1"),
+    "loops": ("macro sum($n, from) { let $s = 0; for $i : from..5 { $y = $i * $n; $s += $y; } $s } "
+              "begin { $n = 2; $k = 3; print((sum($n, 0), sum($k, 1), sum($n, 4) + sum($k, 4))); }", "(20, 30, 20)"),
+    "argument-with-own-variables-in-a-loop": ("macro repeat(x) { for $i : 0..3 { x; } } "
+                                              "begin { $a = 0; repeat({ $b = $a; $b += 2; $a = $b; }); print($a); }", "6"),
+    "parameters-of-the-script": ("macro both(x) { print((x, $1, str($2))); } begin { both($1); both(7); }",
+                                 "(5, 5, foo)|(7, 5, foo)"),
+    "strings": ('macro size(x) { if (x > 1) { "big" } else { $s = "small"; $s } } begin { printf("%s %s\\n", size(0), '
+                'size(2)); @a = size(0); @b[size(5)] = size(0); print((size(0), size(2) == "big")); }',
+                "small big|(small, true)|@a: small|@b[big]: small"),
+    # ---- blocks and if as values
+    "block": ("begin { $x = { $q = 5; for $i : 0..3 { $q += $i; } $q }; print($x + { 1 }); }", "9"),
+    "block-string": ('begin { printf("%s %d\\n", { $s = "a"; $s }, { 1; 2; 3 }); }', "a 3"),
+    "block-tuple": ("begin { $t = { let $a = 1; ($a, { $b = 2; $b }) }; print($t.1); }", "2"),
+    "block-that-leaves": ('begin { print(1); @s = { if (pid) { return; } "a" }; print(2); }', "1"),
+    "block-in-condition": ("begin { if ({ $x = 3; $x > 2 }) { print(1); } print({ $x = 0; $x } || { $y = 1; $y }); }",
+                           "1|true"),
+    "block-of-a-pointer": ("begin { print({ $t = curtask; $t }->pid == pid); }", "true"),
+    "if": ("begin { $a = if pid { 3 } else { 4 }; $b = if !pid { 5 } else if pid { $z = 6; $z } else { 7 }; "
+           "print(($a, $b)); }", "(3, 6)"),
+    # ---- comptime
+    "comptime-if": ('begin { if comptime (sizeof(int64) == 8) { print("64"); } else { nonsense(); } }', "64"),
+    "comptime-else": ('begin { if comptime (1 > 2) { $x = args.nothing; } else if comptime true { print("b"); } }', "b"),
+    "comptime-value": ("begin { print(comptime 1 + 1); print(if comptime (1 == 2) { nope() } else { 5 }); }", "2|5"),
+    "comptime-arms-of-two-types": ('begin { $x = comptime true ? "text" : 5; print($x); }', "text"),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_value(name):
+    program, expected = VALUES[name]
+    assert "|".join(printed(program, "5", "foo")) == expected
+
+
+ERRORS = {
+    "comptime-unknown": ("begin { $x = 0; if comptime ($x == 0) { print(1); } }", "Unable to resolve comptime expression"),
+    "no-value": ("macro nothing() { $x = 1; } begin { $y = nothing(); }", "This block has no value"),
+    "where-it-came-from": ('macro set($x) { $x = 1; $x } begin { $a = "string"; set($a); }',
+                           "stdin:1:17-23: ERROR: Type mismatch for $a: trying to assign value of type 'int64' when "
+                           "variable already has a type 'string[7]'\n"
+                           'macro set($x) { $x = 1; $x } begin { $a = "string"; set($a); }\n'
+                           "                ~~~~~~\n"
+                           "stdin:1:53-60: ERROR: expanded from\n"),
+    "sees-no-variables": ("macro sees() { print($a); } begin { $a = 1; sees(); }", "Undefined or undeclared variable: $a"),
+    "too-much": ("macro a(x) { x + x + x + x } begin { print(" + "a(" * 12 + "1" + ")" * 12 + "); }",
+                 "too large with its macros expanded"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_error(name):
+    program, message = ERRORS[name]
+    answer = run(program)
+    assert answer.returncode == 1 and message in answer.stderr, answer.stderr
