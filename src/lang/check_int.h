@@ -136,7 +136,7 @@ const struct type *check_integer(struct check *c, struct node *node, const char 
 /* An integer known at compile time; false (and reported) if it is none. */
 bool check_constant(struct check *c, struct node *node, const char *what, int64_t *value);
 void check_condition(struct check *c, struct node *node);
-bool check_has_truth(const struct type *type); /* number, pointer, or text, which is true if it is not empty */
+bool check_has_truth(const struct type *type);     /* number, pointer, or text, which is true if it is not empty */
 bool check_is_positional(const struct node *node); /* written as $N */
 /* If the node was written as $N, makes it the text of the parameter. */
 bool check_positional_string(struct check *c, struct node *node);
