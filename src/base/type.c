@@ -19,6 +19,11 @@ static const struct type int_types[2][4] = {
     X(TYPE_KSYM, 8, "ksym")                                                                                            \
     X(TYPE_USYM, 16, "usym")                                                                                           \
     X(TYPE_PROBE, 8, "probe")                                                                                          \
+    X(TYPE_INET, 24, "inet")                                                                                           \
+    X(TYPE_MACADDR, 8, "macaddr")                                                                                      \
+    X(TYPE_TIMESTAMP, 16, "timestamp")                                                                                 \
+    X(TYPE_USERNAME, 8, "username")                                                                                    \
+    X(TYPE_CGROUP_PATH, 16, "cgroup_path")                                                                             \
     X(TYPE_COUNT, 8, "count_t")                                                                                        \
     X(TYPE_SUM, 8, "sum_t")                                                                                            \
     X(TYPE_AVG, 16, "avg_t")                                                                                           \
@@ -74,7 +79,7 @@ static struct type *make(struct arena *arena, enum type_kind kind, uint64_t size
 const struct type *type_string(struct arena *arena, uint32_t size) { return make(arena, TYPE_STRING, size, 8); }
 
 const struct type *type_buffer(struct arena *arena, uint32_t capacity) {
-    struct type *type = make(arena, TYPE_BUFFER, capacity + sizeof(uint32_t), sizeof(uint32_t));
+    struct type *type = make(arena, TYPE_BUFFER, (uint64_t)capacity + sizeof(uint32_t), 8);
 
     type->count = capacity;
     return type;

@@ -7,8 +7,14 @@
  * Layout of a stored value (map key, map value, record field). Natural alignment, padding always zero:
  *   int, bool, enum   size bytes, little endian          pointer, ksym   8 bytes
  *   string            `size` bytes at a multiple of 8; ends at the first NUL; in keys and values the tail is zero, up
- * to the next multiple of 8, so that code can copy and compare words buffer            u32 length, then size - 4 bytes
+ * to the next multiple of 8, so that code can copy and compare words
+ *   buffer            u32 length, then size - 4 bytes, at a multiple of 8; tail as that of strings
  *   usym              u64 address, u32 tgid, u32 zero
+ *   inet              u32 address family, u32 zero, u8 address[16] in network order (IPv4: the first 4, then zeros)
+ *   macaddr           u64 whose first 6 bytes are the address, then zeros
+ *   timestamp         u64 ns since boot, u64 number of its format in the plan's texts
+ *   username          u64 user id
+ *   cgroup_path       u64 cgroup id, u64 number of its filter in the plan's texts
  *   kstack            u64 count, u64 ip[depth + TYPE_STACK_MACHINERY]  (zero behind count)
  *                     room for the frames of the tracing itself, which printing takes off the top
  *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count)
@@ -50,6 +56,11 @@ enum type_kind {
     TYPE_KSTACK,
     TYPE_USTACK,
     TYPE_PROBE,
+    TYPE_INET,
+    TYPE_MACADDR,
+    TYPE_TIMESTAMP,
+    TYPE_USERNAME,
+    TYPE_CGROUP_PATH,
     TYPE_COUNT, /* aggregates from here on */
     TYPE_SUM,
     TYPE_AVG,
@@ -115,14 +126,15 @@ static inline bool type_is_stack(const struct type *type) {
 /* Held in one 64-bit register while computed. */
 static inline bool type_is_scalar(const struct type *type) {
     return type->kind == TYPE_INT || type->kind == TYPE_BOOL || type->kind == TYPE_ENUM || type->kind == TYPE_POINTER ||
-           type->kind == TYPE_KSYM || type->kind == TYPE_PROBE;
+           type->kind == TYPE_KSYM || type->kind == TYPE_PROBE || type->kind == TYPE_MACADDR ||
+           type->kind == TYPE_USERNAME;
 }
 
 /* Constructors. The integers are shared constants; the rest are new in the arena. */
 const struct type *type_int(unsigned bits, bool is_signed); /* bits: 8, 16, 32 or 64 */
 const struct type *type_bool(void);
 const struct type *type_void(void);
-const struct type *type_simple(enum type_kind kind, bool is_signed); /* ksym usym probe count sum avg min max stats */
+const struct type *type_simple(enum type_kind kind, bool is_signed); /* those that have no size of their own */
 const struct type *type_string(struct arena *arena, uint32_t size);
 const struct type *type_buffer(struct arena *arena, uint32_t capacity);
 const struct type *type_pointer(struct arena *arena, const struct type *target, enum type_space space);

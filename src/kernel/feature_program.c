@@ -190,6 +190,26 @@ int kernel_try_func_ip(struct kernel_features *features) {
     return try_helper(BPF_FUNC_get_func_ip);
 }
 
+int kernel_try_write_user(struct kernel_features *features) {
+    (void)features;
+    return try_helper(BPF_FUNC_probe_write_user);
+}
+
+int kernel_try_override_return(struct kernel_features *features) {
+    (void)features;
+    return try_helper(BPF_FUNC_override_return);
+}
+
+int kernel_try_trace_vprintk(struct kernel_features *features) {
+    (void)features;
+    return try_helper(BPF_FUNC_trace_vprintk);
+}
+
+int kernel_try_tai_clock(struct kernel_features *features) {
+    (void)features;
+    return try_helper(BPF_FUNC_ktime_get_tai_ns);
+}
+
 /* ---- instructions -------------------------------------------------------------------------------------------- */
 
 int kernel_try_atomic_fetch(struct kernel_features *features) {

@@ -129,6 +129,12 @@ static const struct type *typed_builtin(struct check *c, const struct node *node
         return args_type(c, node);
     case LANG_BUILTIN_retval:
         return result_type(c, node);
+    case LANG_BUILTIN_username:
+        return type_simple(TYPE_USERNAME, false);
+    case LANG_BUILTIN_usermode:
+        return type_int(8, false);
+    case LANG_BUILTIN_probetype:
+        return type_string(c->arena, (uint32_t)strlen(lang_probe_type(c->target)) + 1);
     case LANG_BUILTIN_func:
         return type_simple(c->target->context == LANG_CONTEXT_UPROBE || c->target->context == LANG_CONTEXT_URETPROBE
                                ? TYPE_USYM

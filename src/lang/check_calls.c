@@ -14,7 +14,7 @@ static void aggregate_copy_error(struct check *c, const struct node *node) {
 }
 
 /* A string literal; false (and reported) if it is none. */
-static bool check_literal(struct check *c, struct node *node, const char *function) {
+bool check_literal(struct check *c, struct node *node, const char *function) {
     check_positional_string(c, node);
     if (node->kind == NODE_STRING) {
         node->type = type_string(c->arena, node->length + 1);
@@ -32,7 +32,7 @@ static bool check_literal(struct check *c, struct node *node, const char *functi
 static bool is_address(const struct type *type) { return check_is_integer(type) || type->kind == TYPE_POINTER; }
 
 /* An integer or pointer; false if it is none or not known. */
-static bool check_address_argument(struct check *c, struct node *node, const char *function) {
+bool check_address_argument(struct check *c, struct node *node, const char *function) {
     const struct type *type = check_value(c, node);
 
     if (type && !is_address(type)) {
@@ -67,13 +67,13 @@ static struct node *nth(struct node *node, uint32_t index) {
     return node;
 }
 
-static void check_call_printf(struct check *c, struct node *node) {
+void check_formatted(struct check *c, struct node *node) {
     struct node *text = node->child;
     struct printf_format format = {0};
     VEC(const struct type *) types = {0};
     bool known = true;
 
-    bool is_literal = check_literal(c, text, "printf");
+    bool is_literal = check_literal(c, text, node->text);
     const char *error = is_literal ? printf_parse(c->arena, text->text, &format) : NULL;
     if (error) {
         check_error(c, "printf-format", text->loc, "%s", error);
@@ -100,6 +100,12 @@ static void check_call_printf(struct check *c, struct node *node) {
         check_hint(c, "%%s prints a value of any type");
     }
 }
+
+static void check_call_printf(struct check *c, struct node *node) { check_formatted(c, node); }
+static void check_call_errorf(struct check *c, struct node *node) { check_formatted(c, node); }
+static void check_call_warnf(struct check *c, struct node *node) { check_formatted(c, node); }
+static void check_call_system(struct check *c, struct node *node) { check_formatted(c, node); }
+static void check_call_cat(struct check *c, struct node *node) { check_formatted(c, node); }
 
 static void check_call_print(struct check *c, struct node *node) {
     struct node *value = node->child;
@@ -500,7 +506,8 @@ void check_call(struct check *c, struct node *node) {
     };
     const struct lang_function *function = lang_find_function(node->text);
     int64_t argument = 0;
-    const struct lang_builtin *builtin = function ? NULL : lang_find_builtin(node->text, &argument);
+    /* pid() is the variable pid; pid(init) is the function. */
+    const struct lang_builtin *builtin = function && node->child ? NULL : lang_find_builtin(node->text, &argument);
 
     if (builtin && node->child) {
         check_error(c, "argument-count", node->loc, "%s() requires no arguments (%u provided)", node->text,

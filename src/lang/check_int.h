@@ -154,6 +154,45 @@ void check_cast(struct check *c, struct node *node);
 const struct type *check_arithmetic(struct check *c, enum node_operator op, const struct type *left,
                                     const struct node *right, struct loc loc);
 
+/* ---- check_calls.c, and the rules of functions.def that have files of their own ------------------------------- */
+
+/* A string literal or $N; false (and reported) if it is none. */
+bool check_literal(struct check *c, struct node *node, const char *function);
+/* An integer or pointer; false if it is none or not known. */
+bool check_address_argument(struct check *c, struct node *node, const char *function);
+/* printf and its kin: a format and its arguments. */
+void check_formatted(struct check *c, struct node *node);
+/* check_values.c */
+void check_call_strftime(struct check *c, struct node *node);
+void check_call_ntop(struct check *c, struct node *node);
+void check_call_pton(struct check *c, struct node *node);
+void check_call_macaddr(struct check *c, struct node *node);
+void check_call_buf(struct check *c, struct node *node);
+void check_call_cgroup_path(struct check *c, struct node *node);
+void check_call_cgroupid(struct check *c, struct node *node);
+void check_call_kaddr(struct check *c, struct node *node);
+void check_call_strerror(struct check *c, struct node *node);
+void check_call_signal_name(struct check *c, struct node *node);
+void check_call_syscall_name(struct check *c, struct node *node);
+void check_call_bswap(struct check *c, struct node *node);
+void check_call_is_err(struct check *c, struct node *node);
+/* check_tasks.c */
+void check_call_pid(struct check *c, struct node *node);
+void check_call_tid(struct check *c, struct node *node);
+void check_call_nsecs(struct check *c, struct node *node);
+void check_call_ppid(struct check *c, struct node *node);
+void check_call_pcomm(struct check *c, struct node *node);
+void check_call_leader_comm(struct check *c, struct node *node);
+void check_call_leader_tid(struct check *c, struct node *node);
+/* check_effects.c */
+void check_call_debugf(struct check *c, struct node *node);
+void check_call_join(struct check *c, struct node *node);
+void check_call_signal(struct check *c, struct node *node);
+void check_call_signal_thread(struct check *c, struct node *node);
+void check_call_override(struct check *c, struct node *node);
+void check_call_write_user(struct check *c, struct node *node);
+void check_call_socket_cookie(struct check *c, struct node *node);
+
 /* ---- check_calls.c, check_builtins.c ----------------------------------------------------------------------- */
 
 void check_call(struct check *c, struct node *node);
@@ -164,5 +203,9 @@ const char *check_nearest_function(const char *name);
 const char *check_nearest_builtin(const char *name);
 
 enum { CHECK_STACK_DEPTH = 127, CHECK_STACK_DEPTH_MOST = 1024 };
+enum { CHECK_WRITE_MOST = 1024 };                                                /* bytes of one write_user() */
+enum { CHECK_ERROR_NAME = 64, CHECK_SIGNAL_NAME = 32, CHECK_SYSCALL_NAME = 32 }; /* bytes of such a name */
+enum { LANG_PID_CURRENT, LANG_PID_INIT };
+enum { LANG_CLOCK_MONOTONIC, LANG_CLOCK_BOOT, LANG_CLOCK_TAI, LANG_CLOCK_SW_TAI };
 
 #endif

@@ -322,6 +322,8 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
         adapt_literal(right, a);
         return;
     }
+    if (equality && a->kind == b->kind && (a->kind == TYPE_MACADDR || a->kind == TYPE_USERNAME))
+        return;
     if (equality && a->kind == TYPE_STRING && b->kind == TYPE_STRING)
         return;
     if (equality &&

@@ -78,13 +78,21 @@ struct lang_env {
     const char *(*nearest_type)(void *context, int keyword, const char *name); /* for hints; may give NULL */
     /* Enum constants of the kernel and named constants; *type is set for enumerators, NULL for plain numbers. */
     bool (*find_constant)(void *context, const char *name, int64_t *value, const struct type **type);
-    const char *const *positional; /* $1.. */
+    /* Asked while compiling; 0 or a negative errno. */
+    int (*find_kernel_symbol)(void *context, const char *name, uint64_t *address);
+    int (*find_cgroup)(void *context, const char *path, uint64_t *id);
+    const char *(*syscall_name)(void *context, uint32_t number); /* NULL: there is no such call */
+    const char *const *positional;                               /* $1.. */
     uint32_t positional_count;
     uint32_t self_pid;
-    uint64_t start_boottime; /* ns since boot when tarsier started: what `elapsed` counts from */
-    uint32_t cpu_count;      /* possible CPUs */
-    uint32_t max_strlen;     /* bytes a str() may take, NUL included: 1024 */
-    uint32_t max_map_keys;   /* 4096 */
+    uint32_t child_pid; /* -c; 0 none */
+    /* The pid namespace of tarsier, as bpf_get_ns_current_pid_tgid wants it; 0, 0: the first one, which sees all. */
+    uint64_t pid_namespace_device, pid_namespace_inode;
+    int64_t tai_offset;              /* ns from CLOCK_MONOTONIC to CLOCK_TAI: nsecs(sw_tai) */
+    uint64_t start_boottime;         /* ns since boot when tarsier started: what `elapsed` counts from */
+    uint32_t cpu_count;              /* possible CPUs */
+    uint32_t max_strlen;             /* bytes a str() may take, NUL included: 1024 */
+    uint32_t max_map_keys;           /* 4096 */
     enum lang_full_maps full_maps;
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;
@@ -275,7 +283,8 @@ enum lang_builtin_id {
 #define BUILTIN(name, type, contexts, help) LANG_BUILTIN_##name,
 #include "lang/builtins.def"
 #undef BUILTIN
-    LANG_BUILTIN_arg, /* arg0..argN: number in node->number */
+    LANG_BUILTIN_arg,  /* arg0..argN: number in node->number */
+    LANG_BUILTIN_sarg, /* sarg0..sargN: on the stack, whatever the calling convention */
     LANG_BUILTIN_COUNT
 };
 enum lang_builtin_type {
@@ -301,5 +310,6 @@ struct lang_builtin {
 extern const struct lang_builtin lang_builtins[LANG_BUILTIN_COUNT];
 const struct lang_builtin *lang_find_builtin(const char *name, int64_t *argument); /* also argN */
 const struct lang_function *lang_find_function(const char *name);
+const char *lang_probe_type(const struct lang_target *target); /* what `probetype` says */
 
 #endif

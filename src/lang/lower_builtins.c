@@ -2,23 +2,13 @@
 #include "lang/lower_int.h"
 #include "object/usdt.h"
 #include <linux/bpf.h>
+#include <string.h>
 
 /* ---- the current task ---------------------------------------------------------------------------------------- */
 
 static bool task_field(struct lower *l, const char *name, uint32_t *offset) {
     const struct type *task = l->env->find_type(l->env->context, TYPE_NAME_STRUCT, "task_struct");
     return task && type_find_field(task, name, offset);
-}
-
-/* "pid" or "tgid" as the kernel names them. One helper call either way: through the task pointer when the program has
- * it anyway (comm), else from get_current_pid_tgid. */
-ir_value lower_current(struct lower *l, const char *field) {
-    struct ir_function *f = l->f;
-    uint32_t offset;
-    if (l->use_task && task_field(l, field, &offset))
-        return ir_load(f, 4, ir_call0(f, IR_HELPER_get_current_task_btf), (int32_t)offset);
-    ir_value both = ir_call0(f, IR_HELPER_get_current_pid_tgid);
-    return field[0] == 't' ? ir_binary(f, IR_LSHR, both, ir_constant(f, 32)) : ir_extend(f, both, 4, false);
 }
 
 static ir_value lower_builtin_pid(struct lower *l) { return lower_current(l, "tgid"); }
@@ -31,6 +21,16 @@ static ir_value lower_builtin_uid(struct lower *l) {
 static ir_value lower_builtin_gid(struct lower *l) {
     return ir_binary(l->f, IR_LSHR, ir_call0(l->f, IR_HELPER_get_current_uid_gid), ir_constant(l->f, 32));
 }
+
+static ir_value lower_builtin_ppid(struct lower *l) {
+    return lower_relative_id(l, NULL, "real_parent", "tgid", l->f->loc);
+}
+static ir_value lower_builtin_leader_tid(struct lower *l) {
+    return lower_relative_id(l, NULL, "group_leader", "pid", l->f->loc);
+}
+static ir_value lower_builtin_username(struct lower *l) { return lower_builtin_uid(l); }
+static ir_value lower_builtin_cpid(struct lower *l) { return ir_constant(l->f, l->env->child_pid); }
+static ir_value lower_builtin_has_cpid(struct lower *l) { return ir_constant(l->f, l->env->child_pid != 0); }
 
 static ir_value lower_builtin_curtask(struct lower *l) { return ir_call0(l->f, IR_HELPER_get_current_task_btf); }
 static ir_value lower_builtin_cgroup(struct lower *l) { return ir_call0(l->f, IR_HELPER_get_current_cgroup_id); }
@@ -154,6 +154,38 @@ ir_value lower_argument_word(struct lower *l, int64_t number) {
     return lower_load(l, from, type_int(64, false));
 }
 
+/* Where the event happened: begin and end count as ours, a user program. */
+static ir_value lower_builtin_usermode(struct lower *l) {
+    struct ir_function *f = l->f;
+    switch (l->target->context) {
+    case LANG_CONTEXT_NONE:
+    case LANG_CONTEXT_UPROBE:
+    case LANG_CONTEXT_URETPROBE:
+        return ir_constant(f, 1);
+    case LANG_CONTEXT_PERF_EVENT: {
+        ir_value mode =
+            ir_binary(f, IR_AND, lower_register(l, lang_machine.mode), ir_constant(f, lang_machine.mode_mask));
+        return ir_binary(f, IR_EQ, mode, ir_constant(f, lang_machine.user_mode));
+    }
+    default: /* the kernel's own code */
+        return ir_constant(f, 0);
+    }
+}
+
+/* A word of the traced function's stack, behind the return address. */
+static ir_value stack_argument(struct lower *l, int64_t number, struct loc loc) {
+    struct ir_function *f = l->f;
+    struct guard guard;
+    ir_slot slot = lower_temp_slot(l, 8);
+    guard_begin(l, &guard, loc);
+    lower_store_slot(l, slot, lower_argument_word(l, 6 + number));
+    if (guard_failed(l, &guard)) {
+        lower_store_slot(l, slot, ir_constant(f, 0));
+        guard_join(l, &guard);
+    }
+    return lower_take_slot(l, slot);
+}
+
 /* argN */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     struct ir_function *f = l->f;
@@ -169,15 +201,7 @@ ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     }
     if (number < 6)
         return lower_argument_word(l, number);
-    struct guard guard;
-    ir_slot slot = lower_temp_slot(l, 8);
-    guard_begin(l, &guard, loc);
-    lower_store_slot(l, slot, lower_argument_word(l, number));
-    if (guard_failed(l, &guard)) {
-        lower_store_slot(l, slot, ir_constant(f, 0));
-        guard_join(l, &guard);
-    }
-    return lower_take_slot(l, slot);
+    return stack_argument(l, number - 6, loc);
 }
 
 static ir_value lower_builtin_retval(struct lower *l) {
@@ -207,6 +231,9 @@ static ir_value lower_builtin_kstack(struct lower *l) {
 }
 static ir_value lower_builtin_ustack(struct lower *l) { return lower_builtin_kstack(l); }
 static ir_value lower_builtin_comm(struct lower *l) { return lower_builtin_kstack(l); }
+static ir_value lower_builtin_pcomm(struct lower *l) { return lower_builtin_kstack(l); }
+static ir_value lower_builtin_leader_comm(struct lower *l) { return lower_builtin_kstack(l); }
+static ir_value lower_builtin_probetype(struct lower *l) { return lower_builtin_kstack(l); }
 
 ir_value lower_builtin(struct lower *l, const struct node *node) {
     switch (node->builtin->id) {
@@ -217,6 +244,8 @@ ir_value lower_builtin(struct lower *l, const struct node *node) {
 #undef BUILTIN
     case LANG_BUILTIN_arg:
         return lower_argument(l, node->number, node->loc);
+    case LANG_BUILTIN_sarg:
+        return stack_argument(l, node->number, node->loc);
     default:
         BUG("built-in %s", node->builtin->name);
     }
@@ -248,6 +277,19 @@ void lower_builtin_into(struct lower *l, const struct node *node, const struct t
         if (type->size > 16)
             lower_zero(l, place_add(l, to, 16), type->size - 16);
         break;
+    case LANG_BUILTIN_pcomm:
+        lower_relative_comm(l, NULL, "real_parent", type, to, node->loc);
+        break;
+    case LANG_BUILTIN_leader_comm:
+        lower_relative_comm(l, NULL, "group_leader", type, to, node->loc);
+        break;
+    case LANG_BUILTIN_probetype: {
+        struct node text = {.kind = NODE_STRING, .text = lang_probe_type(l->target), .loc = node->loc};
+        text.length = (uint32_t)strlen(text.text);
+        text.type = node->type;
+        lower_into(l, &text, type, to, true);
+        break;
+    }
     case LANG_BUILTIN_kstack:
     case LANG_BUILTIN_ustack:
         lower_stack(l, type, to);

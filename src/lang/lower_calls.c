@@ -1,6 +1,5 @@
 /* Functions: for each row of functions.def what it is as a value, as a statement, or built in memory. */
 #include "lang/lower_int.h"
-#include <assert.h>
 
 /* ---- values -------------------------------------------------------------------------------------------------- */
 
@@ -57,6 +56,26 @@ ir_value lower_call(struct lower *l, const struct node *node) {
     case LANG_FUNCTION_kptr:
     case LANG_FUNCTION_uptr:
         return lower_scalar(l, first);
+    case LANG_FUNCTION_macaddr:
+        return lower_macaddr(l, node);
+    case LANG_FUNCTION_bswap:
+        return lower_bswap(l, node);
+    case LANG_FUNCTION_is_err:
+        return lower_is_err(l, node);
+    case LANG_FUNCTION_pid:
+        return lower_current_id(l, node, "tgid");
+    case LANG_FUNCTION_tid:
+        return lower_current_id(l, node, "pid");
+    case LANG_FUNCTION_nsecs:
+        return lower_clock(l, node);
+    case LANG_FUNCTION_ppid:
+        return lower_relative_id(l, first, "real_parent", "tgid", node->loc);
+    case LANG_FUNCTION_leader_tid:
+        return lower_relative_id(l, first, "group_leader", "pid", node->loc);
+    case LANG_FUNCTION_write_user:
+        return lower_write_user(l, node);
+    case LANG_FUNCTION_socket_cookie:
+        return lower_socket_cookie(l, node);
     case LANG_FUNCTION_reg:
         return lower_register(l, (uint32_t)lang_register_offset(first->text));
     default:
@@ -65,13 +84,6 @@ ir_value lower_call(struct lower *l, const struct node *node) {
 }
 
 /* ---- in memory ----------------------------------------------------------------------------------------------- */
-
-static struct place string_source(struct lower *l, const struct node *pointer) {
-    bool is_pointer = pointer->type->kind == TYPE_POINTER;
-    enum type_space space = is_pointer ? pointer->type->space : SPACE_NONE;
-    bool user = space == SPACE_USER || (space == SPACE_NONE && l->target->user_pointers);
-    return (struct place){user ? WHERE_USER : WHERE_KERNEL, lower_scalar(l, pointer), 0};
-}
 
 /* str(p, n) with n known only now: size = min(n, capacity); the helper takes 0. */
 static void str_of_size(struct lower *l, const struct node *size, struct place from, struct place to,
@@ -90,7 +102,7 @@ static void str_into(struct lower *l, const struct node *node, const struct type
         return;
     }
     uint32_t capacity = node->type->size < type->size ? node->type->size : type->size;
-    struct place from = string_source(l, pointer);
+    struct place from = lower_behind_address(l, pointer);
     if (size && !size->is_constant)
         str_of_size(l, size, from, to, capacity);
     else
@@ -112,6 +124,35 @@ void lower_call_into(struct lower *l, const struct node *node, const struct type
     case LANG_FUNCTION_kstack:
     case LANG_FUNCTION_ustack:
         lower_stack(l, type, to);
+        break;
+    case LANG_FUNCTION_ntop:
+        lower_ntop_into(l, node, to);
+        break;
+    case LANG_FUNCTION_pton:
+        lower_pton_into(l, node, to);
+        break;
+    case LANG_FUNCTION_buf:
+        lower_buf_into(l, node, type, to, clean);
+        break;
+    case LANG_FUNCTION_strftime:
+        lower_strftime_into(l, node, to);
+        break;
+    case LANG_FUNCTION_cgroup_path:
+        lower_cgroup_path_into(l, node, to);
+        break;
+    case LANG_FUNCTION_strerror:
+    case LANG_FUNCTION_signal_name:
+    case LANG_FUNCTION_syscall_name:
+        lower_name_into(l, node, type, to, clean);
+        break;
+    case LANG_FUNCTION_pcomm:
+        lower_relative_comm(l, node->child, "real_parent", type, to, node->loc);
+        break;
+    case LANG_FUNCTION_leader_comm:
+        lower_relative_comm(l, node->child, "group_leader", type, to, node->loc);
+        break;
+    case LANG_FUNCTION_join:
+        lower_join_into(l, node, to);
         break;
     default:
         BUG("%s() in memory", node->function->name);
@@ -178,17 +219,6 @@ static void statement_print(struct lower *l, const struct node *node, const stru
     }
 }
 
-static void statement_printf(struct lower *l, const struct node *node) {
-    const struct node *values[128];
-    uint32_t count = 0;
-    for (const struct node *value = node->child->next; value; value = value->next) {
-        assert(count < 128);
-        values[count++] = value;
-    }
-    struct lang_action action = {.kind = LANG_ACTION_PRINTF, .loc = node->loc, .format = node->child->text};
-    lower_record(l, &action, values, count);
-}
-
 static void statement_exit(struct lower *l, const struct node *node) {
     struct lang_action action = {.kind = LANG_ACTION_EXIT, .loc = node->loc};
     struct node zero = {.kind = NODE_INTEGER, .is_constant = true, .type = type_int(64, true), .loc = node->loc};
@@ -206,7 +236,32 @@ static void statement_on_map(struct lower *l, const struct node *node, enum lang
 void lower_call_statement(struct lower *l, const struct node *node, const struct node *next) {
     switch (node->function->id) {
     case LANG_FUNCTION_printf:
-        statement_printf(l, node);
+        lower_formatted(l, node, LANG_ACTION_PRINTF);
+        break;
+    case LANG_FUNCTION_errorf:
+        lower_formatted(l, node, LANG_ACTION_ERROR);
+        break;
+    case LANG_FUNCTION_warnf:
+        lower_formatted(l, node, LANG_ACTION_WARNING);
+        break;
+    case LANG_FUNCTION_system:
+        lower_formatted(l, node, LANG_ACTION_SYSTEM);
+        break;
+    case LANG_FUNCTION_cat:
+        lower_formatted(l, node, LANG_ACTION_CAT);
+        break;
+    case LANG_FUNCTION_debugf:
+        lower_debugf(l, node);
+        break;
+    case LANG_FUNCTION_join:
+        lower_join(l, node);
+        break;
+    case LANG_FUNCTION_signal:
+    case LANG_FUNCTION_signal_thread:
+        lower_signal(l, node);
+        break;
+    case LANG_FUNCTION_override:
+        lower_override(l, node);
         break;
     case LANG_FUNCTION_print:
         statement_print(l, node, next);

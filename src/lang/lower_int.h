@@ -5,6 +5,7 @@
  *   lower_memory.c       places in memory, reading through pointers, strings and tuples built where they belong
  *   lower_maps.c         keys, map elements, aggregates in lower_aggregates.c
  *   lower_builtins.c, lower_calls.c   one small function for each row of builtins.def and functions.def
+ *   lower_values.c, lower_tasks.c, lower_effects.c   the larger ones of those functions, by what they are about
  *   lower_records.c      what goes to user space
  *
  * Values. Scalars are ir_values. Everything larger is built in place (lower_into) or found in place (lower_place).
@@ -200,10 +201,47 @@ ir_value lower_aggregate_sum(struct lower *l, const struct node *node);
 /* The number of the element that a loop over the map is at. */
 ir_value lower_aggregate_element(struct lower *l, const struct lang_map *map);
 
+/* lower_tasks.c */
+ir_value lower_current(struct lower *l, const char *field); /* "pid" or "tgid" of the current task, as we see it */
+ir_value lower_current_id(struct lower *l, const struct node *node, const char *field); /* pid(mode), tid(mode) */
+ir_value lower_clock(struct lower *l, const struct node *node);                         /* nsecs(clock) */
+/* task->relative->field; `task` NULL: the current one. */
+ir_value lower_relative_id(struct lower *l, const struct node *task, const char *relative, const char *field,
+                           struct loc loc);
+void lower_relative_comm(struct lower *l, const struct node *task, const char *relative, const struct type *type,
+                         struct place to, struct loc loc);
+/* Nodes as the script could have written them: curtask, object->name. NULL: no such field (or no object). */
+struct node *lower_current_task(struct lower *l, struct loc loc);
+struct node *lower_field(struct lower *l, const struct node *object, const char *name);
+
+/* lower_values.c */
+struct place lower_behind_address(struct lower *l, const struct node *node); /* what an integer or pointer points to */
+/* `size` bytes, a number bounded by the room at `to`; a failure is counted. */
+void lower_read_bytes(struct lower *l, struct place from, struct place to, ir_value size, struct loc loc);
+void lower_ntop_into(struct lower *l, const struct node *node, struct place to);
+void lower_pton_into(struct lower *l, const struct node *node, struct place to);
+void lower_buf_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
+void lower_strftime_into(struct lower *l, const struct node *node, struct place to);
+void lower_cgroup_path_into(struct lower *l, const struct node *node, struct place to);
+/* strerror, signal_name, syscall_name */
+void lower_name_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
+ir_value lower_macaddr(struct lower *l, const struct node *node);
+ir_value lower_bswap(struct lower *l, const struct node *node);
+ir_value lower_is_err(struct lower *l, const struct node *node);
+
+/* lower_effects.c */
+void lower_formatted(struct lower *l, const struct node *node, enum lang_action_kind kind); /* printf and its kin */
+void lower_join(struct lower *l, const struct node *node);
+void lower_join_into(struct lower *l, const struct node *node, struct place to);
+void lower_debugf(struct lower *l, const struct node *node);
+void lower_signal(struct lower *l, const struct node *node);
+void lower_override(struct lower *l, const struct node *node);
+ir_value lower_write_user(struct lower *l, const struct node *node);
+ir_value lower_socket_cookie(struct lower *l, const struct node *node);
+
 /* lower_builtins.c, lower_calls.c */
 ir_value lower_builtin(struct lower *l, const struct node *node);
 void lower_builtin_into(struct lower *l, const struct node *node, const struct type *type, struct place to);
-ir_value lower_current(struct lower *l, const char *field); /* a field of the current task */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc);
 ir_value lower_argument_word(struct lower *l, int64_t number);
 ir_value lower_register(struct lower *l, uint32_t offset);

@@ -69,6 +69,15 @@ uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t
     return LANG_CONSTANTS_ZERO + at;
 }
 
+uint32_t lang_plan_text(struct lang_plan *plan, const char *text) {
+    for (uint32_t i = 0; i < plan->texts.count; i++) {
+        if (strcmp(plan->texts.data[i], text) == 0)
+            return i;
+    }
+    vec_push(plan->arena, &plan->texts, text);
+    return plan->texts.count - 1;
+}
+
 uint32_t lang_plan_rings(struct lang_plan *plan) {
     if (plan->rings == IR_NONE)
         add_map(plan, LANG_MAP_RINGS, "rings", BPF_MAP_TYPE_RINGBUF, &plan->rings);

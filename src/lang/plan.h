@@ -55,6 +55,11 @@ enum lang_action_kind {
     LANG_ACTION_EXIT, /* record: i64 exit code */
     LANG_ACTION_TIME,
     LANG_ACTION_FULL, /* the first update of `map` that found no room, with LANG_FULL_STOP */
+    LANG_ACTION_ERROR, /* errorf, warnf: text for standard error, with the place in the script */
+    LANG_ACTION_WARNING,
+    LANG_ACTION_SYSTEM, /* a command for the shell */
+    LANG_ACTION_CAT,    /* the name of a file to print */
+    LANG_ACTION_JOIN,   /* record: a buffer of words, each with its NUL; `format` stands between them */
 };
 
 /* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the
@@ -64,7 +69,7 @@ enum lang_then { LANG_THEN_NOTHING, LANG_THEN_CLEARED, LANG_THEN_ZEROED };
 struct lang_action {
     enum lang_action_kind kind;
     struct loc loc;
-    const char *format;        /* printf, time */
+    const char *format;        /* printf and its kin, time; join: the separator */
     const struct type *record; /* tuple of the fields behind struct lang_record */
     uint32_t size;             /* bytes of the whole record */
     struct lang_map *map;
@@ -78,6 +83,9 @@ enum lang_site_kind {
     LANG_SITE_DIVISION, /* divided by 0; 1 was used */
     LANG_SITE_LOOP,     /* a while loop was stopped at the kernel's limit */
     LANG_SITE_INDEX,    /* array index out of range */
+    LANG_SITE_SIGNAL,   /* the kernel refused to send a signal, or the number is none */
+    LANG_SITE_WRITE,    /* user memory could not be written */
+    LANG_SITE_WORDS,    /* join: more words or longer text than there is room for */
 };
 struct lang_site {
     enum lang_site_kind kind;
@@ -111,6 +119,7 @@ struct lang_plan {
     VEC(struct lang_map_plan) maps;
     VEC(struct lang_action) actions;
     VEC(struct lang_site) sites;
+    VEC(const char *) texts; /* formats of timestamps, filters of cgroup paths: values carry their number */
     uint32_t globals_size;
     uint32_t cpu_rows;      /* power of two */
     uint32_t zero_size;     /* zero bytes at the start of the constants */
@@ -131,6 +140,7 @@ void lang_plan_maps(struct lang_program *program, const struct lang_unit *units,
 /* Used by lowering. */
 uint32_t lang_plan_counter(struct lang_plan *plan); /* offset of a new u64 in the globals */
 uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc);
+uint32_t lang_plan_text(struct lang_plan *plan, const char *text);                      /* number of the text */
 uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t size); /* offset in the constants */
 uint32_t lang_plan_constants_map(struct lang_plan *plan);
 uint32_t lang_plan_rings(struct lang_plan *plan);

@@ -14,8 +14,14 @@ static const struct {
 };
 const uint16_t lang_argument_registers[6] = {112, 104, 96, 88, 72, 64}; /* di si dx cx r8 r9 */
 const uint16_t lang_syscall_registers[6] = {112, 104, 96, 56, 72, 64};  /* di si dx r10 r8 r9 */
-const struct lang_machine lang_machine = {
-    .return_value = 80, .instruction = 128, .stack = 152, .syscall_number = 120, .first_stack_argument = 8};
+const struct lang_machine lang_machine = {.return_value = 80,
+                                          .instruction = 128,
+                                          .stack = 152,
+                                          .syscall_number = 120,
+                                          .first_stack_argument = 8,
+                                          .mode = 136,
+                                          .mode_mask = 3,
+                                          .user_mode = 3}; /* the privilege level in cs */
 #elif defined(__aarch64__)
 static const struct {
     const char *name;
@@ -29,8 +35,14 @@ static const struct {
 };
 const uint16_t lang_argument_registers[6] = {0, 8, 16, 24, 32, 40};
 const uint16_t lang_syscall_registers[6] = {272, 8, 16, 24, 32, 40}; /* orig_x0, x1.. */
-const struct lang_machine lang_machine = {
-    .return_value = 0, .instruction = 256, .stack = 248, .syscall_number = 280, .first_stack_argument = 0};
+const struct lang_machine lang_machine = {.return_value = 0,
+                                          .instruction = 256,
+                                          .stack = 248,
+                                          .syscall_number = 280,
+                                          .first_stack_argument = 0,
+                                          .mode = 264,
+                                          .mode_mask = 15,
+                                          .user_mode = 0}; /* the exception level in pstate */
 #else
 #error "add the pt_regs table of this architecture"
 #endif

@@ -6,7 +6,8 @@
 
 struct lang_machine {
     uint16_t return_value, instruction, stack, syscall_number;
-    uint16_t first_stack_argument; /* bytes above the stack pointer at function entry */
+    uint16_t first_stack_argument;       /* bytes above the stack pointer at function entry */
+    uint16_t mode, mode_mask, user_mode; /* (register & mask) == user_mode: interrupted in user mode */
 };
 extern const struct lang_machine lang_machine;
 extern const uint16_t lang_argument_registers[6]; /* integer arguments of functions */

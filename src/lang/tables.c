@@ -25,6 +25,9 @@ const struct lang_builtin lang_builtins[LANG_BUILTIN_COUNT] = {
 #include "lang/builtins.def"
 #undef BUILTIN
     {"argN", LANG_BUILTIN_arg, LANG_BUILTIN_TYPE_U64, ANY, "argument number N of the traced function, from 0"},
+    {"sargN", LANG_BUILTIN_sarg, LANG_BUILTIN_TYPE_U64, CONTEXT_BIT(UPROBE),
+     "word N of the stack, behind the return "
+     "address"},
 };
 
 /* The N of "argN", 0 to 255; -1 when the name is none of these. */
@@ -42,12 +45,13 @@ static int64_t argument_number(const char *name) {
 }
 
 const struct lang_builtin *lang_find_builtin(const char *name, int64_t *argument) {
-    int64_t number = argument_number(name);
+    bool on_stack = name[0] == 's';
+    int64_t number = argument_number(name + on_stack);
 
     if (number >= 0) {
         if (argument)
             *argument = number;
-        return &lang_builtins[LANG_BUILTIN_arg];
+        return &lang_builtins[on_stack ? LANG_BUILTIN_sarg : LANG_BUILTIN_arg];
     }
     for (unsigned i = 0; i < LANG_BUILTIN_arg; i++) {
         if (strcmp(lang_builtins[i].name, name) == 0)

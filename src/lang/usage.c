@@ -12,6 +12,13 @@ bool lang_uses(const struct node *probe, const char *name) {
     return false;
 }
 
+const char *lang_probe_type(const struct lang_target *target) {
+    if (!target->provider)
+        return "";
+    return strcmp(target->provider, "begin") == 0 || strcmp(target->provider, "end") == 0 ? "special"
+                                                                                          : target->provider;
+}
+
 bool lang_uses_args(const struct node *probe) { return lang_uses(probe, "args"); }
 
 bool lang_uses_numbered_args(const struct node *probe) {

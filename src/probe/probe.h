@@ -144,6 +144,8 @@ enum probe_wants {
  * wants: enum probe_wants. Nothing is appended on failure. */
 int probe_expand(struct probe_context *context, const char *text, unsigned wants, struct probe_targets *out,
                  struct probe_error *error);
+/* The system call of that number on this machine: "openat"; NULL: there is none. */
+const char *probe_syscall_name(uint32_t number);
 /* True when the attach point names more than one event (a `*` in any part); such blocks may show `probe` per target. */
 bool probe_is_wildcard(const char *text);
 /* The canonical kind name of a provider spelling ("t", "BEGIN", "Tracepoint"), or NULL. */

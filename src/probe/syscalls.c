@@ -40,3 +40,11 @@ int32_t probe_syscall_number(const char *tracefs_name) {
     }
     return -1;
 }
+
+const char *probe_syscall_name(uint32_t number) {
+    for (size_t i = 0; i < sizeof syscalls / sizeof *syscalls; i++) {
+        if (syscalls[i].number == (int32_t)number)
+            return syscalls[i].name;
+    }
+    return NULL;
+}

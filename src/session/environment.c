@@ -1,5 +1,8 @@
 /* What the compiler may ask about the outside, answered from the kernel's BTF and the options. */
+#include "kernel/cgroup.h"
+#include "object/kallsyms.h"
 #include "session/session_int.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,6 +40,50 @@ static bool find_constant(void *context, const char *name, int64_t *value, const
     return btf && object_btf_enumerator(btf, name, value, type);
 }
 
+static int find_kernel_symbol(void *context, const char *name, uint64_t *address) {
+    (void)context;
+    int count = object_kallsyms_find(NULL, &name, 1, address);
+    return count < 0 ? count : count == 0 ? -ENOENT : 0;
+}
+
+static int find_cgroup(void *context, const char *path, uint64_t *id) {
+    (void)context;
+    return kernel_cgroup_id(path, id);
+}
+
+static const char *syscall_name(void *context, uint32_t number) {
+    (void)context;
+    return probe_syscall_name(number);
+}
+
+static int64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Each clock takes time to be read: TAI between two readings of the other one, the narrowest of some tries. */
+static int64_t tai_offset(void) {
+    int64_t best = INT64_MAX, offset = 0;
+    for (int attempt = 0; attempt < 10; attempt++) {
+        int64_t before = clock_ns(CLOCK_MONOTONIC), tai = clock_ns(CLOCK_TAI), after = clock_ns(CLOCK_MONOTONIC);
+        if (after - before < best) {
+            best = after - before;
+            offset = tai - (before + best / 2);
+        }
+    }
+    return offset;
+}
+
+/* In a pid namespace of its own, tarsier speaks of processes as that namespace sees them. */
+static void ask_namespace(struct session *s) {
+    struct kernel_pid_namespace namespace = {0};
+    if (kernel_pid_namespace(&namespace) < 0 || namespace.initial)
+        return;
+    s->env.pid_namespace_device = namespace.device;
+    s->env.pid_namespace_inode = namespace.inode;
+}
+
 static uint64_t boottime(void) {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
@@ -49,6 +96,11 @@ void session_environment(struct session *s) {
     s->env.find_type = find_type;
     s->env.nearest_type = nearest_type;
     s->env.find_constant = find_constant;
+    s->env.find_kernel_symbol = find_kernel_symbol;
+    s->env.find_cgroup = find_cgroup;
+    s->env.syscall_name = syscall_name;
+    s->env.tai_offset = tai_offset();
+    ask_namespace(s);
     s->env.positional = s->options->positional;
     s->env.positional_count = s->options->positional_count;
     s->env.self_pid = (uint32_t)getpid();

@@ -5,29 +5,6 @@
 
 static const uint8_t *payload_of(const void *record) { return (const uint8_t *)record + sizeof(struct lang_record); }
 
-static struct view_printf *compiled_format(struct session *s, uint32_t number, const struct lang_action *action) {
-    if (!s->formats[number]) {
-        uint32_t count = action->record->field_count, bad = 0;
-        const struct type **types = arena_new_array(s->arena, const struct type *, count + 1);
-        for (uint32_t i = 0; i < count; i++)
-            types[i] = action->record->fields[i].type;
-        const char *error = NULL;
-        s->formats[number] = view_printf_compile(s->arena, action->format, types, count, &error, &bad);
-        if (!s->formats[number])
-            BUG("checked format does not compile: %s", error);
-    }
-    return s->formats[number];
-}
-
-static void do_printf(struct session *s, uint32_t number, const struct lang_action *action, const void *record) {
-    const void *arguments[128];
-    for (uint32_t i = 0; i < action->record->field_count; i++)
-        arguments[i] = payload_of(record) + action->record->fields[i].offset;
-    strbuf_reset(&s->text);
-    view_printf_run(&s->view, compiled_format(s, number, action), arguments, &s->text);
-    view_print_message(&s->view, VIEW_PRINTF, strbuf_text(&s->text), s->text.length);
-}
-
 static void do_time(struct session *s, const struct lang_action *action) {
     time_t now = time(NULL);
     struct tm local;
@@ -49,7 +26,14 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
     const struct lang_action *action = &s->plan->actions.data[record.action];
     switch (action->kind) {
     case LANG_ACTION_PRINTF:
-        do_printf(s, record.action, action, bytes);
+    case LANG_ACTION_ERROR:
+    case LANG_ACTION_WARNING:
+    case LANG_ACTION_SYSTEM:
+    case LANG_ACTION_CAT:
+        session_print_text(s, record.action, action, bytes);
+        break;
+    case LANG_ACTION_JOIN:
+        session_print_words(s, action, bytes);
         break;
     case LANG_ACTION_PRINT_VALUE:
         view_print_value(&s->view, action->record->fields[0].type, payload_of(bytes));

@@ -81,6 +81,15 @@ static void format(void *context, const struct type *type, const void *bytes, st
         strbuf_addstr(out, index < s->probe_names.count ? s->probe_names.data[index] : "?");
         break;
     }
+    case TYPE_USERNAME:
+        session_format_username(s, word(bytes, 0), out);
+        break;
+    case TYPE_TIMESTAMP:
+        session_format_timestamp(s, word(bytes, 0), word(bytes, 8), out);
+        break;
+    case TYPE_CGROUP_PATH:
+        session_format_cgroup_path(s, word(bytes, 0), word(bytes, 8), out);
+        break;
     default:
         BUG("no name for a value of kind %d", (int)type->kind);
     }

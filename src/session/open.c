@@ -36,9 +36,19 @@ static void ask_kernel(struct session *s) {
 #define RING_LEAST (16u << 10)
 #define RING_MOST (1u << 30)
 
+static bool is_text(enum lang_function_id id) {
+    static const enum lang_function_id texts[] = {LANG_FUNCTION_printf, LANG_FUNCTION_print,  LANG_FUNCTION_errorf,
+                                                  LANG_FUNCTION_warnf,  LANG_FUNCTION_system, LANG_FUNCTION_cat,
+                                                  LANG_FUNCTION_join};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i] == id)
+            return true;
+    }
+    return false;
+}
+
 static bool sends_data(const struct node *node) {
-    if (node->kind == NODE_CALL && node->function &&
-        (node->function->id == LANG_FUNCTION_printf || node->function->id == LANG_FUNCTION_print))
+    if (node->kind == NODE_CALL && node->function && is_text(node->function->id))
         return true;
     for (const struct node *child = node->child; child; child = child->next) {
         if (sends_data(child))
@@ -104,6 +114,10 @@ int session_compile(struct session *s) {
     if (!lang_check(s->program, units, s->units.count, &s->env, &s->diags)) {
         print_diagnostics(s);
         return SESSION_USER_ERROR;
+    }
+    if (!session_has_helpers(s)) {
+        print_diagnostics(s);
+        return SESSION_SYSTEM_ERROR;
     }
     ask_kernel(s);
     lang_plan_maps(s->program, units, s->units.count, &s->env);

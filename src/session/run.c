@@ -30,6 +30,7 @@ static int start_command(struct session *s) {
     if (error < 0)
         return session_system_error("starting the command of -c", error);
     s->probes.pid = s->child.pid;
+    s->env.child_pid = (uint32_t)s->child.pid;
     return SESSION_OK;
 }
 

@@ -61,6 +61,7 @@ struct session_settings {
     uint32_t missing_probes; /* enum session_missing */
     uint32_t full_maps;      /* enum lang_full_maps */
     uint32_t stack_mode;     /* enum type_stack_mode */
+    uint32_t max_cat_bytes;
     const char *string_trailer;
 };
 
@@ -95,6 +96,7 @@ struct session {
     struct view_names names;
     struct view_printf **formats; /* compiled printf of each action, made on first use */
     struct strbuf text;           /* reused for each record */
+    struct session_values *values;
 
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
@@ -117,6 +119,9 @@ int session_list(struct session *s);
 void session_show_stages(struct session *s);
 void session_show_unit(struct session *s, const struct session_unit *unit, const struct ir_module *module);
 
+/* needs.c */
+bool session_has_helpers(struct session *s);
+
 /* maps.c */
 int session_create_maps(struct session *s);
 /* A fresh generation takes the place of the current one; returns the old map (no program uses it), to be closed. */
@@ -135,6 +140,15 @@ int session_events(struct session *s);
 
 /* events.c */
 bool session_record(void *session, uint32_t cpu, const void *payload, uint32_t size);
+
+/* texts.c */
+void session_print_text(struct session *s, uint32_t number, const struct lang_action *action, const void *record);
+void session_print_words(struct session *s, const struct lang_action *action, const void *record);
+
+/* values.c */
+void session_format_username(struct session *s, uint64_t id, struct strbuf *out);
+void session_format_timestamp(struct session *s, uint64_t ns, uint64_t format, struct strbuf *out);
+void session_format_cgroup_path(struct session *s, uint64_t id, uint64_t filter, struct strbuf *out);
 
 /* results.c */
 void session_print_map(struct session *s, const struct lang_action *action, uint64_t stamp);

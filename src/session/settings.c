@@ -30,6 +30,7 @@ static const struct setting {
     {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 8, 16384, NULL},
     {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, LANG_MAP_ENTRIES_MOST, NULL},
     {"full_maps", WORD, FIELD(full_maps), NULL, 0, 0, full_names},
+    {"max_cat_bytes", NUMBER, FIELD(max_cat_bytes), "cat_bytes_max", 1, 64u << 20, NULL},
     {"perf_rb_pages", NUMBER, FIELD(ring_pages), NULL, 0, 1u << 20, NULL},
     {"print_maps_on_exit", WORD, FIELD(print_maps_on_exit), NULL, 0, 0, truth_names},
     {"missing_probes", WORD, FIELD(missing_probes), NULL, 0, 0, missing_names},
@@ -42,7 +43,6 @@ static const struct setting {
     {"license", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"log_size", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"max_bpf_progs", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"max_cat_bytes", NO_EFFECT, 0, "cat_bytes_max", 0, 0, NULL},
     {"max_probes", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"max_type_res_iterations", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"on_stack_limit", NO_EFFECT, 0, NULL, 0, 0, NULL},
@@ -177,7 +177,8 @@ static void read_environment(struct session *s) {
 }
 
 void session_settings(struct session *s) {
-    s->settings = (struct session_settings){.max_strlen = 1024, .max_map_keys = 4096, .print_maps_on_exit = 1};
+    s->settings = (struct session_settings){
+        .max_strlen = 1024, .max_map_keys = 4096, .print_maps_on_exit = 1, .max_cat_bytes = 10240};
     read_block(s);
     read_environment(s);
     s->env.max_strlen = s->settings.max_strlen;

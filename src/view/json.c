@@ -223,6 +223,11 @@ static void add_value(const struct view *view, const struct type *type, const vo
     case TYPE_KSTACK:
     case TYPE_USTACK:
     case TYPE_PROBE:
+    case TYPE_INET:
+    case TYPE_MACADDR:
+    case TYPE_TIMESTAMP:
+    case TYPE_USERNAME:
+    case TYPE_CGROUP_PATH:
         add_quoted(view, type, bytes, out);
         return;
     case TYPE_STATS:

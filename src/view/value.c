@@ -175,7 +175,16 @@ static void add_value(const struct view *view, const struct type *type, const vo
     case TYPE_KSTACK:
     case TYPE_USTACK:
     case TYPE_PROBE:
+    case TYPE_TIMESTAMP:
+    case TYPE_USERNAME:
+    case TYPE_CGROUP_PATH:
         add_named(view, type, bytes, out);
+        return;
+    case TYPE_INET:
+        view_add_inet(bytes, out);
+        return;
+    case TYPE_MACADDR:
+        view_add_macaddr(bytes, out);
         return;
     case TYPE_AVG:
         view_add_number(out, view_stats(type, bytes, div).average, type->is_signed);

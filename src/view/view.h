@@ -20,8 +20,8 @@
 
 enum view_format { VIEW_TEXT, VIEW_JSON };
 
-/* Turns ksym, usym, kstack, ustack and probe values into text (appended to out). A stack is the whole block: a newline,
- * then 8 spaces, name+offset and a newline per frame. */
+/* Turns ksym, usym, kstack, ustack, probe, timestamp, username and cgroup_path values into text (appended to out). A
+ * stack is the whole block: a newline, then 8 spaces, name+offset and a newline per frame. */
 struct view_names {
     void *context;
     void (*format)(void *context, const struct type *type, const void *bytes, struct strbuf *out);

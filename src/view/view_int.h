@@ -52,6 +52,10 @@ void view_histogram_json(const struct type *type, const void *bytes, uint32_t di
 enum view_buffer_style { VIEW_BUFFER_PRINTABLE, VIEW_BUFFER_ESCAPED, VIEW_BUFFER_SPACED }; /* %r %rx %rh */
 void view_buffer_text(const unsigned char *bytes, size_t length, enum view_buffer_style style, struct strbuf *out);
 
+/* Addresses as base/type.h lays them out. A family that is neither IPv4 nor IPv6 shows its number: family 17. */
+void view_add_inet(const void *bytes, struct strbuf *out);
+void view_add_macaddr(const void *bytes, struct strbuf *out);
+
 /* Names of allocation flags: GFP_KERNEL|__GFP_ZERO. */
 void view_gfp_flags(uint64_t flags, struct strbuf *out);
 

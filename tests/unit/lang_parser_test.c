@@ -212,7 +212,8 @@ static void argument_names_are_numbered(void **state) {
     static const struct {
         const char *name;
         int64_t number; /* -1: not one */
-    } cases[] = {{"arg0", 0}, {"arg12", 12}, {"arg255", 255}, {"arg256", -1}, {"arg", -1}, {"arg01", -1}, {"argN", -1}};
+    } cases[] = {{"arg0", 0},   {"arg12", 12}, {"arg255", 255}, {"arg256", -1}, {"arg", -1},
+                 {"arg01", -1}, {"argN", -1},  {"sarg3", 3},    {"sarg", -1}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -224,7 +225,7 @@ static void argument_names_are_numbered(void **state) {
     assert_string_equal(lang_find_builtin("nsecs", NULL)->name, "nsecs");
     assert_null(lang_find_builtin("nsec", NULL));
     assert_int_equal(lang_find_function("hist")->flags, LANG_FUNCTION_AGGREGATE);
-    assert_null(lang_find_function("pid"));
+    assert_null(lang_find_function("comm"));
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------- */
