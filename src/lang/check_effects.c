@@ -139,8 +139,7 @@ void check_call_write_user(struct check *c, struct node *node) {
     if (!check_positional_string(c, from))
         check_value(c, from);
     if (from->type && type_is_aggregate(from->type)) {
-        check_error(c, "aggregate-value", from->loc, "'%s' cannot be used as a value",
-                    check_type_text(c, from->type));
+        check_error(c, "aggregate-value", from->loc, "'%s' cannot be used as a value", check_type_text(c, from->type));
         check_hint(c, "keep the value in a variable first");
     }
     if (check_integer(c, size, "write_user()") && size->is_constant &&
@@ -166,7 +165,9 @@ void check_call_socket_cookie(struct check *c, struct node *node) {
                    (strcmp(type->target->name, "sock") == 0 || strcmp(type->target->name, "sock_common") == 0);
     if (!type || is_sock)
         return;
-    check_error(c, "sock-expected", node->child->loc, "socket_cookie() only supports 'struct sock *' argument ('%s' "
-                                                      "provided)", check_type_text(c, type));
+    check_error(c, "sock-expected", node->child->loc,
+                "socket_cookie() only supports 'struct sock *' argument ('%s' "
+                "provided)",
+                check_type_text(c, type));
     check_hint(c, "cast it: (struct sock *)value");
 }

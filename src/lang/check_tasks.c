@@ -30,8 +30,10 @@ void check_call_pid(struct check *c, struct node *node) { check_id(c, node); }
 void check_call_tid(struct check *c, struct node *node) { check_id(c, node); }
 
 void check_call_nsecs(struct check *c, struct node *node) {
-    static const char *const words[] = {[LANG_CLOCK_MONOTONIC] = "monotonic", [LANG_CLOCK_BOOT] = "boot",
-                                        [LANG_CLOCK_TAI] = "tai",             [LANG_CLOCK_SW_TAI] = "sw_tai",
+    static const char *const words[] = {[LANG_CLOCK_MONOTONIC] = "monotonic",
+                                        [LANG_CLOCK_BOOT] = "boot",
+                                        [LANG_CLOCK_TAI] = "tai",
+                                        [LANG_CLOCK_SW_TAI] = "sw_tai",
                                         NULL};
 
     node->type = type_int(64, false);

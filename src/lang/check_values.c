@@ -188,9 +188,8 @@ void check_call_kaddr(struct check *c, struct node *node) {
 
     if (!check_literal(c, node->child, "kaddr"))
         return;
-    int error = c->env->find_kernel_symbol
-                    ? c->env->find_kernel_symbol(c->env->context, node->child->text, &address)
-                    : 0;
+    int error =
+        c->env->find_kernel_symbol ? c->env->find_kernel_symbol(c->env->context, node->child->text, &address) : 0;
     set_number(node, address, &kernel_address);
     if (error == 0)
         return;

@@ -1,7 +1,7 @@
 /* Functions that act: on the traced program, on the kernel's trace buffer, or by sending text of several parts. */
-#include "lang/lower_int.h"
 #include "base/printf_spec.h"
 #include "lang/check_int.h"
+#include "lang/lower_int.h"
 #include <assert.h>
 #include <string.h>
 
@@ -199,8 +199,7 @@ ir_value lower_write_user(struct lower *l, const struct node *node) {
     uint32_t there = 0;
     ir_value target = lower_scalar(l, to);
     ir_value count = lower_scalar(l, size);
-    struct place bytes =
-        bytes_to_write(l, from, size->is_constant ? (uint32_t)size->number : CHECK_WRITE_MOST, &there);
+    struct place bytes = bytes_to_write(l, from, size->is_constant ? (uint32_t)size->number : CHECK_WRITE_MOST, &there);
     if (!size->is_constant)
         count = lower_at_most(l, count, there);
     ir_value error = ir_calln(f, IR_HELPER_probe_write_user, target, place_address(l, bytes), count);
@@ -221,8 +220,8 @@ ir_value lower_socket_cookie(struct lower *l, const struct node *node) {
                        l->target->context == LANG_CONTEXT_RAW_TRACEPOINT && l->target->has_btf;
     if (!is_argument) {
         bool common = strcmp(sock->type->target->name, "sock_common") == 0;
-        struct node *cookie = lower_field(l, common ? (struct node *)sock : lower_field(l, sock, "__sk_common"),
-                                          "skc_cookie");
+        struct node *cookie =
+            lower_field(l, common ? (struct node *)sock : lower_field(l, sock, "__sk_common"), "skc_cookie");
         cookie = lower_field(l, cookie, "counter");
         return cookie ? lower_scalar(l, cookie) : ir_constant(f, 0);
     }

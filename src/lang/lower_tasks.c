@@ -1,6 +1,6 @@
 /* Who is running: ids as a pid namespace sees them, other tasks, clocks. */
-#include "lang/lower_int.h"
 #include "lang/check_int.h"
+#include "lang/lower_int.h"
 #include <string.h>
 
 /* ---- fields of tasks ------------------------------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /* Values with a form of their own, built in memory; their layout is in base/type.h. And numbers turned into names. */
-#include "lang/lower_int.h"
 #include "lang/check_int.h"
+#include "lang/lower_int.h"
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -203,8 +203,8 @@ void lower_name_into(struct lower *l, const struct node *node, const struct type
         table = make_table(l, SYSCALLS, CHECK_SYSCALL_NAME, syscall_name);
     }
     ir_value entry = lower_at_most(l, number, table.count);
-    ir_value from = ir_binary(f, IR_ADD, lower_constants(l, table.offset),
-                              ir_binary(f, IR_MUL, entry, ir_constant(f, table.size)));
+    ir_value from =
+        ir_binary(f, IR_ADD, lower_constants(l, table.offset), ir_binary(f, IR_MUL, entry, ir_constant(f, table.size)));
     uint32_t size = table.size < type->size ? table.size : type->size;
     for (int32_t at = 0; at < (int32_t)size; at += 8)
         ir_store(f, 8, to.base, to.offset + at, ir_load(f, 8, from, at));

@@ -54,7 +54,7 @@ enum lang_action_kind {
     LANG_ACTION_ZERO,
     LANG_ACTION_EXIT, /* record: i64 exit code */
     LANG_ACTION_TIME,
-    LANG_ACTION_FULL, /* the first update of `map` that found no room, with LANG_FULL_STOP */
+    LANG_ACTION_FULL,  /* the first update of `map` that found no room, with LANG_FULL_STOP */
     LANG_ACTION_ERROR, /* errorf, warnf: text for standard error, with the place in the script */
     LANG_ACTION_WARNING,
     LANG_ACTION_SYSTEM, /* a command for the shell */

@@ -33,7 +33,8 @@ static void format_text(struct session *s, uint32_t number, const struct lang_ac
     view_printf_run(&s->view, compiled_format(s, number, action), arguments, &s->text);
 }
 
-/* ---- errorf, warnf ------------------------------------------------------------------------------------------------ */
+/* ---- errorf, warnf ------------------------------------------------------------------------------------------------
+ */
 
 static void say(struct session *s, const struct lang_action *action) {
     uint32_t line, column, end_line, end_column;
@@ -50,7 +51,8 @@ static void say(struct session *s, const struct lang_action *action) {
             ends ? "" : "\n");
 }
 
-/* ---- cat ------------------------------------------------------------------------------------------------------------ */
+/* ---- cat ------------------------------------------------------------------------------------------------------------
+ */
 
 static void print_file(struct session *s, const char *path) {
     struct strbuf text = {0};
@@ -73,13 +75,14 @@ static void print_file(struct session *s, const char *path) {
         view_print_message(&s->view, VIEW_CAT, strbuf_text(&text), shown);
     if (text.length > most) {
         view_output_flush(s->view.out);
-        fprintf(stderr, "WARNING: '%s' was cut after %zu bytes\nHINT: config = { max_cat_bytes = N } shows more\n", path,
-                most);
+        fprintf(stderr, "WARNING: '%s' was cut after %zu bytes\nHINT: config = { max_cat_bytes = N } shows more\n",
+                path, most);
     }
     strbuf_free(&text);
 }
 
-/* ---- system --------------------------------------------------------------------------------------------------------- */
+/* ---- system ---------------------------------------------------------------------------------------------------------
+ */
 
 /* The shell with an empty signal mask and default actions; its standard output is a pipe to us. */
 static int start_shell(const char *command, pid_t *pid) {
@@ -136,7 +139,8 @@ static void run_command(struct session *s, const char *command) {
     strbuf_free(&text);
 }
 
-/* ---- join ------------------------------------------------------------------------------------------------------------ */
+/* ---- join
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* The record: u32 length, then words, each with its NUL. */
 void session_print_words(struct session *s, const struct lang_action *action, const void *record) {
@@ -158,7 +162,8 @@ void session_print_words(struct session *s, const struct lang_action *action, co
     view_print_message(&s->view, VIEW_JOIN, strbuf_text(&s->text), s->text.length);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------------------------------------------------------
+ */
 
 void session_print_text(struct session *s, uint32_t number, const struct lang_action *action, const void *record) {
     format_text(s, number, action, record);

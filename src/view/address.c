@@ -10,8 +10,7 @@ void view_add_inet(const void *bytes, struct strbuf *out) {
     uint32_t family;
 
     memcpy(&family, bytes, sizeof family);
-    if ((family == AF_INET || family == AF_INET6) &&
-        inet_ntop((int)family, (const char *)bytes + 8, text, sizeof text))
+    if ((family == AF_INET || family == AF_INET6) && inet_ntop((int)family, (const char *)bytes + 8, text, sizeof text))
         strbuf_addstr(out, text);
     else
         strbuf_addf(out, "family %u", family);
