@@ -37,18 +37,18 @@ static void format_text(struct session *s, uint32_t number, const struct lang_ac
  */
 
 static void say(struct session *s, const struct lang_action *action) {
-    uint32_t line, column, end_line, end_column;
-    const struct source *source = s->diags.source;
+    struct arena *arena = arena_new();
+    struct diag_list said;
     bool ends = s->text.length && strbuf_text(&s->text)[s->text.length - 1] == '\n';
-    source_position(source, action->loc.begin, &line, &column);
-    source_position(source, action->loc.end, &end_line, &end_column);
+    int length = (int)(s->text.length - ends);
     view_output_flush(s->view.out); /* the two streams in the order of events */
-    if (line == end_line)
-        fprintf(stderr, "%s:%u:%u-%u: ", source->name, line, column, end_column);
-    else
-        fprintf(stderr, "%s:%u-%u: ", source->name, line, end_line);
-    fprintf(stderr, "%s: %s%s", action->kind == LANG_ACTION_ERROR ? "ERROR" : "WARNING", strbuf_text(&s->text),
-            ends ? "" : "\n");
+    diag_init(&said, arena, s->diags.source);
+    if (action->kind == LANG_ACTION_ERROR)
+        diag_error(&said, "errorf", action->loc, "%.*s", length, strbuf_text(&s->text));
+    else if (!s->options->no_warnings)
+        diag_warning(&said, "warnf", action->loc, "%.*s", length, strbuf_text(&s->text));
+    diag_print_all(&said, s->options->color, stderr);
+    arena_free(arena);
 }
 
 /* ---- cat ------------------------------------------------------------------------------------------------------------
