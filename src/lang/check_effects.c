@@ -96,10 +96,10 @@ static void report_signal_number(struct check *c, const struct node *node, const
 static void check_signal(struct check *c, struct node *node) {
     struct node *which = node->child;
 
-    if (which->kind == NODE_CALL && strcmp(which->text, "str") == 0 && check_is_positional(c, which->child))
+    if (which->kind == NODE_CALL && strcmp(which->text, "str") == 0 && check_is_positional(which->child))
         which = which->child; /* signal(str($1)) */
     bool is_text = which->kind == NODE_STRING || (which != node->child);
-    if (is_text && check_is_positional(c, which) && which == node->child)
+    if (is_text && check_is_positional(which) && which == node->child)
         is_text = false; /* signal($1) takes a number */
     if (!has_own_task(c)) {
         check_error(c, "signal-probe", node->loc, "%s() can not be used for this probetype %s", node->text,

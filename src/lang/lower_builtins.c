@@ -174,13 +174,12 @@ static ir_value lower_builtin_usermode(struct lower *l) {
 
 /* A word of the traced function's stack, behind the return address. */
 static ir_value stack_argument(struct lower *l, int64_t number, struct loc loc) {
-    struct ir_function *f = l->f;
     struct guard guard;
     ir_slot slot = lower_temp_slot(l, 8);
     guard_begin(l, &guard, loc);
     lower_store_slot(l, slot, lower_argument_word(l, 6 + number));
     if (guard_failed(l, &guard)) {
-        lower_store_slot(l, slot, ir_constant(f, 0));
+        lower_store_slot(l, slot, ir_constant(l->f, 0));
         guard_join(l, &guard);
     }
     return lower_take_slot(l, slot);

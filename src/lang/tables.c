@@ -25,7 +25,7 @@ const struct lang_builtin lang_builtins[LANG_BUILTIN_COUNT] = {
 #include "lang/builtins.def"
 #undef BUILTIN
     {"argN", LANG_BUILTIN_arg, LANG_BUILTIN_TYPE_U64, ANY, "argument number N of the traced function, from 0"},
-    {"sargN", LANG_BUILTIN_sarg, LANG_BUILTIN_TYPE_U64, CONTEXT_BIT(UPROBE),
+    {"sargN", LANG_BUILTIN_sarg, LANG_BUILTIN_TYPE_U64, CONTEXT_BIT(UPROBE) | CONTEXT_BIT(KPROBE),
      "word N of the stack, behind the return "
      "address"},
 };
