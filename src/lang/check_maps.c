@@ -167,11 +167,9 @@ static const char *nearest_map(struct check *c, const struct lang_map *wanted) {
     return check_nearest_name(wanted->name, names.data, names.count);
 }
 
-void check_map_defined(struct check *c, const struct lang_map *map, struct loc loc) {
-    if (!c->report || check_map_state(c, map)->assigned)
-        return;
-    check_error(c, "undefined-map", loc, "Undefined map: %s", map->name);
+static void hint_undefined(struct check *c, const struct lang_map *map) {
     const char *nearest = nearest_map(c, map);
+
     if (nearest)
         check_hint(c, "did you mean '%s'?", nearest);
     else
@@ -179,10 +177,30 @@ void check_map_defined(struct check *c, const struct lang_map *map, struct loc l
                    map->name);
 }
 
+void check_map_defined(struct check *c, const struct lang_map *map, struct loc loc) {
+    if (!c->report || check_map_state(c, map)->assigned)
+        return;
+    check_error(c, "undefined-map", loc, "Undefined map: %s", map->name);
+    hint_undefined(c, map);
+}
+
+/* A map that is only read is a number that is always 0. */
+static void read_undefined(struct check *c, struct lang_map *map, struct loc loc) {
+    if (check_map_state(c, map)->assigned)
+        return;
+    if (!map->value && c->assume_integers) {
+        map->value = type_int(64, true);
+        c->maps_changed = true;
+    }
+    check_warning(c, "undefined-map", loc, "Undefined map: nothing is stored in %s, it is always 0", map->name);
+    if (c->report)
+        hint_undefined(c, map);
+}
+
 void check_map_read(struct check *c, struct node *node) {
     bool fits = check_map_access(c, node);
 
-    check_map_defined(c, node->map, node->loc);
+    read_undefined(c, node->map, node->loc);
     node->type = fits ? node->map->value : NULL;
 }
 

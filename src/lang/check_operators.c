@@ -467,7 +467,7 @@ static const struct type *cast_type(struct check *c, const struct node *operand,
     case TYPE_BOOL:
         return scalar || from->kind == TYPE_STRING ? to : NULL;
     case TYPE_INT:
-        return scalar || (from->kind == TYPE_ARRAY && is_number(from->target) && from->size <= 8) ? to : NULL;
+        return scalar || (from->kind == TYPE_ARRAY && is_number(from->target) && from->size <= to->size) ? to : NULL;
     case TYPE_ENUM:
     case TYPE_POINTER:
         return scalar ? to : NULL;
@@ -492,7 +492,7 @@ static void report_cast(struct check *c, const struct node *node, const struct t
     else if (to->kind == TYPE_ARRAY && (check_is_integer(from) || from->kind == TYPE_STRING))
         check_hint(c, "the value has %u bytes, the array %u", from->size, to->size);
     else if (from->kind == TYPE_ARRAY)
-        check_hint(c, "arrays of up to 8 bytes of numbers become integers");
+        check_hint(c, "an array of numbers becomes an integer of its size or more, at most 8 bytes; it has %u", from->size);
     else if (from->kind == TYPE_STRING)
         check_hint(c, "a string has no number; strncmp() and == compare strings");
     else

@@ -66,6 +66,8 @@ static void assign_declared(struct check *c, const struct lang_variable *variabl
                             const struct type *type, struct loc loc) {
     const struct type *wanted = variable->type;
 
+    if (!wanted) /* typeof() of what is not known yet */
+        return;
     if (wanted->kind == TYPE_INT && check_is_integer(type)) {
         if (value && value->is_constant && !fits(value->number, type, wanted)) {
             check_error(c, "constant-range", loc, "Value %lld does not fit into %s of type '%s'",
@@ -154,8 +156,9 @@ static void assign_map(struct check *c, struct node *node, struct node *target, 
     c->aggregate = node->op == OP_NONE ? value : NULL;
     const struct type *type = check_value(c, value);
     c->aggregate = NULL;
-    if (type && value->kind == NODE_MAP && value->map->value && type_is_aggregate(value->map->value) &&
-        node->op == OP_NONE) {
+    bool from_aggregate = type && value->kind == NODE_MAP && value->map->value &&
+                          type_is_aggregate(value->map->value) && node->op == OP_NONE;
+    if (from_aggregate && !(target->map->value && check_is_integer(target->map->value) && check_is_integer(type))) {
         report_aggregate_copy(c, value);
         type = NULL;
     }
@@ -190,8 +193,10 @@ static void check_let(struct check *c, struct node *node) {
         variable->explicit_type = !check_is_growing_string(node->type_name);
         if (!written)
             return;
-        if (variable->explicit_type || !variable->type)
+        if (!variable->type || (variable->explicit_type && !type_equal(variable->type, written))) {
+            c->variables_changed |= variable->type != check_variable_type(c, written);
             variable->type = check_variable_type(c, written);
+        }
         if (!type_complete(written)->size) {
             check_error(c, "variable-type", node->type_name->loc, "A variable cannot be of type '%s'",
                         check_type_text(c, written));

@@ -279,10 +279,8 @@ static struct pointer guarded_pointer(struct lower *l, const struct node *node) 
     struct guard guard;
     guard_begin(l, &guard, node->loc);
     struct pointer pointer = lower_pointer(l, node);
-    if (guard.fail == IR_NONE) {
-        l->guard = guard.outer;
+    if (guard_is_safe(l, &guard))
         return pointer;
-    }
     ir_slot slot = lower_temp_slot(l, 8);
     lower_store_slot(l, slot, pointer.value);
     if (guard_failed(l, &guard)) {

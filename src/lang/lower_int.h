@@ -50,6 +50,8 @@ struct guard {
     struct loc loc;
     ir_block start; /* dominates every failure */
     ir_block fail, join;
+    ir_block outside; /* an index that is out of range: counted apart */
+    struct loc index_loc;
 };
 
 struct loop {
@@ -153,6 +155,8 @@ ir_value lower_at_most(struct lower *l, ir_value value, uint32_t limit); /* the 
 /* lower_memory.c */
 void guard_begin(struct lower *l, struct guard *guard, struct loc loc);
 bool guard_failed(struct lower *l, struct guard *guard); /* true: now in the failure block, end with guard_join */
+/* Nothing in it can fail: then there is no failure block. Ends the guard. */
+bool guard_is_safe(struct lower *l, struct guard *guard);
 void guard_join(struct lower *l, struct guard *guard);
 ir_block lower_fail_block(struct lower *l);
 ir_value place_address(struct lower *l, struct place place);

@@ -8,8 +8,15 @@
 /* ---- guards ------------------------------------------------------------------------------------------------ */
 
 void guard_begin(struct lower *l, struct guard *guard, struct loc loc) {
-    *guard = (struct guard){l->guard, loc, l->f->current, IR_NONE, IR_NONE};
+    *guard = (struct guard){l->guard, loc, l->f->current, IR_NONE, IR_NONE, IR_NONE, loc};
     l->guard = guard;
+}
+
+bool guard_is_safe(struct lower *l, struct guard *guard) {
+    if (guard->fail != IR_NONE || guard->outside != IR_NONE)
+        return false;
+    l->guard = guard->outer;
+    return true;
 }
 
 ir_block lower_fail_block(struct lower *l) {
@@ -21,13 +28,24 @@ ir_block lower_fail_block(struct lower *l) {
 }
 
 bool guard_failed(struct lower *l, struct guard *guard) {
-    l->guard = guard->outer;
-    if (guard->fail == IR_NONE)
+    if (guard_is_safe(l, guard))
         return false;
+    l->guard = guard->outer;
     guard->join = ir_block_new(l->f, guard->start);
     ir_jump(l->f, guard->join);
-    ir_enter(l->f, guard->fail);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_READ, guard->loc));
+    if (guard->fail != IR_NONE) {
+        ir_enter(l->f, guard->fail);
+        lower_count(l, lang_plan_site(l->plan, LANG_SITE_READ, guard->loc));
+    }
+    if (guard->outside == IR_NONE)
+        return true;
+    ir_block failed = ir_block_new(l->f, guard->start);
+    if (guard->fail != IR_NONE)
+        ir_jump(l->f, failed);
+    ir_enter(l->f, guard->outside);
+    lower_count(l, lang_plan_site(l->plan, LANG_SITE_INDEX, guard->index_loc));
+    ir_jump(l->f, failed);
+    ir_enter(l->f, failed);
     return true;
 }
 
@@ -39,6 +57,17 @@ void guard_join(struct lower *l, struct guard *guard) {
 static void continue_unless(struct lower *l, ir_value failed) {
     ir_block next = ir_block_new(l->f, l->f->current);
     ir_branch(l->f, failed, lower_fail_block(l), next);
+    ir_enter(l->f, next);
+}
+
+static void continue_inside(struct lower *l, ir_value inside, struct loc loc) {
+    struct guard *guard = l->guard;
+    ir_block next = ir_block_new(l->f, l->f->current);
+    if (guard->outside == IR_NONE) {
+        guard->outside = ir_block_new(l->f, guard->start);
+        guard->index_loc = loc;
+    }
+    ir_branch(l->f, inside, next, guard->outside);
     ir_enter(l->f, next);
 }
 
@@ -122,7 +151,7 @@ static struct place dynamic_index(struct lower *l, struct place place, const str
     struct ir_function *f = l->f;
     ir_value i = lower_scalar(l, index);
     if (count > 0)
-        continue_unless(l, ir_binary(f, IR_UGE, i, ir_constant(f, count)));
+        continue_inside(l, ir_binary(f, IR_ULT, i, ir_constant(f, count)), index->loc);
     ir_value offset = ir_binary(f, IR_MUL, i, ir_constant(f, element));
     place.base = ir_binary(f, IR_ADD, place_address(l, place), offset);
     place.offset = 0;
@@ -268,10 +297,8 @@ ir_value lower_read(struct lower *l, const struct node *node) {
     struct guard guard;
     guard_begin(l, &guard, node->loc);
     ir_value value = read_guarded(l, node);
-    if (guard.fail == IR_NONE) {
-        l->guard = guard.outer;
+    if (guard_is_safe(l, &guard))
         return value;
-    }
     ir_slot slot = lower_temp_slot(l, 8);
     lower_store_slot(l, slot, value);
     if (guard_failed(l, &guard)) {
