@@ -35,7 +35,7 @@ void diag_error(struct diag_list *list, const char *tag, struct loc loc, const c
     va_start(args, format);
     const char *message = arena_vprintf(list->arena, format, args);
     va_end(args);
-    add(list, (struct diag){DIAG_ERROR, tag, loc, message, NULL});
+    add(list, (struct diag){.level = DIAG_ERROR, .tag = tag, .loc = loc, .message = message});
 }
 
 void diag_warning(struct diag_list *list, const char *tag, struct loc loc, const char *format, ...) {
@@ -44,7 +44,21 @@ void diag_warning(struct diag_list *list, const char *tag, struct loc loc, const
     va_start(args, format);
     const char *message = arena_vprintf(list->arena, format, args);
     va_end(args);
-    add(list, (struct diag){DIAG_WARNING, tag, loc, message, NULL});
+    add(list, (struct diag){.level = DIAG_WARNING, .tag = tag, .loc = loc, .message = message});
+}
+
+void diag_note(struct diag_list *list, struct loc loc, const char *format, ...) {
+    struct diag *diag = &list->items.data[list->latest];
+    va_list args;
+
+    assert(list->latest < list->items.count);
+    va_start(args, format);
+    struct diag_note note = {loc, arena_vprintf(list->arena, format, args)};
+    va_end(args);
+    for (uint32_t i = 0; i < diag->notes.count; i++)
+        if (diag->notes.data[i].loc.begin == loc.begin && strcmp(diag->notes.data[i].text, note.text) == 0)
+            return;
+    vec_push(list->arena, &diag->notes, note);
 }
 
 void diag_hint(struct diag_list *list, const char *format, ...) {
@@ -124,6 +138,11 @@ void diag_format(const struct diag_list *list, const struct diag *diag, bool col
     if (has_place) {
         format_underlined(source, diag->loc, out);
         format_uses(source, diag->loc, levels[diag->level].word, out);
+    }
+    for (uint32_t i = 0; i < diag->notes.count && source; i++) {
+        format_place(source, diag->notes.data[i].loc, out);
+        strbuf_addf(out, "NOTE: %s\n", diag->notes.data[i].text);
+        format_underlined(source, diag->notes.data[i].loc, out);
     }
     if (diag->hint)
         strbuf_addf(out, "HINT: %s\n", diag->hint);

@@ -7,7 +7,7 @@
  *
  * Each user error has a tag ("undefined-variable"): its name in docs and the name of its test in tests/lang/.
  * Printed form (bpftrace's): NAME:LINE:COL-COL: ERROR: message, then the source line and a ~~~~ underline, then the
- * same with "expanded from" for each use of a macro that led there, then HINT:.
+ * same with "expanded from" for each use of a macro that led there, then notes in the same form, then HINT:.
  */
 #ifndef TARSIER_BASE_DIAG_H
 #define TARSIER_BASE_DIAG_H
@@ -22,11 +22,18 @@
 
 enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
+/* A further place that explains the finding: where a type came from. */
+struct diag_note {
+    struct loc loc;
+    const char *text;
+};
+
 struct diag {
     enum diag_level level;
     const char *tag;
     struct loc loc;
     const char *message;
+    VEC(struct diag_note) notes;
     const char *hint; /* NULL or what to do */
 };
 
@@ -44,6 +51,8 @@ void diag_error(struct diag_list *list, const char *tag, struct loc loc, const c
     __attribute__((format(printf, 4, 5)));
 void diag_warning(struct diag_list *list, const char *tag, struct loc loc, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Adds a note to the latest finding; the same note only once. */
+void diag_note(struct diag_list *list, struct loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Adds the hint to the latest finding. */
 void diag_hint(struct diag_list *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Leaves only errors. */

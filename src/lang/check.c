@@ -26,6 +26,26 @@ void check_warning(struct check *c, const char *tag, struct loc loc, const char 
     va_end(args);
 }
 
+void check_note(struct check *c, struct loc loc, const char *format, ...) {
+    va_list args;
+
+    if (!c->report)
+        return;
+    va_start(args, format);
+    diag_note(c->diags, loc, "%s", arena_vprintf(c->arena, format, args));
+    va_end(args);
+}
+
+void check_note_origin(struct check *c, const struct node *node) {
+    const struct lang_variable *variable = node->kind == NODE_VARIABLE ? node->variable : NULL;
+    const struct lang_map *map = node->kind == NODE_MAP ? node->map : NULL;
+
+    if (variable && variable->type && variable->typed.begin != node->loc.begin)
+        check_note(c, variable->typed, "%s is '%s' since here", variable->name, check_type_text(c, variable->type));
+    else if (map && map->value && map->value_from.end)
+        check_note(c, map->value_from, "%s is '%s' since here", map->name, check_type_text(c, map->value));
+}
+
 void check_hint(struct check *c, const char *format, ...) {
     va_list args;
 

@@ -97,6 +97,8 @@ void check_formatted(struct check *c, struct node *node) {
     } else {
         const struct node *argument = nth(text->next, wrong);
         check_error(c, "printf-type", argument ? argument->loc : node->loc, "%s", error);
+        if (argument)
+            check_note_origin(c, argument);
         check_hint(c, "%%s prints a value of any type");
     }
 }

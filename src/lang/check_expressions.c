@@ -120,10 +120,10 @@ static void report_undefined_variable(struct check *c, const struct node *node) 
     const char *nearest = nearest_variable(c, node->text);
 
     check_error(c, "undefined-variable", node->loc, "Undefined or undeclared variable: %s", node->text);
-    if (gone)
-        check_hint(c, "the %s of line %u ended with its block: write 'let %s;' in front of that block", node->text,
-                   check_line(c, gone->declared), node->text);
-    else if (nearest)
+    if (gone) {
+        check_note(c, gone->declared, "this %s ended with its block", node->text);
+        check_hint(c, "write 'let %s;' in front of that block", node->text);
+    } else if (nearest)
         check_hint(c, "did you mean '%s'?", nearest);
     else
         check_hint(c, "assign it first; a map shares a value between probes");
@@ -233,6 +233,7 @@ static void check_record_field(struct check *c, struct node *node, const struct 
 static void report_no_struct(struct check *c, const struct node *node, const struct type *object) {
     check_error(c, "field-of-non-struct", node->loc, "Can not access field '%s' on expression of type '%s'", node->text,
                 check_type_text(c, object));
+    check_note_origin(c, node->child);
     if (check_is_integer(object) || object->kind == TYPE_POINTER)
         check_hint(c, "say what it points to: ((struct NAME *)value)->%s", node->text);
     else if (object->kind == TYPE_TUPLE)
@@ -286,6 +287,7 @@ static void check_tuple_field(struct check *c, struct node *node) {
     if (object->kind != TYPE_TUPLE) {
         check_error(c, "tuple-expected", node->loc, "Can not access index '%lld' on expression of type '%s'",
                     (long long)node->number, check_type_text(c, object));
+        check_note_origin(c, node->child);
         check_hint(c, "only tuples have .N; elements of arrays are [N]");
     } else if (node->number < 0 || node->number >= object->field_count) {
         check_error(c, "tuple-index", node->loc, "Invalid tuple index: %lld. Found %u elements in tuple.",
@@ -325,6 +327,7 @@ static void check_index(struct check *c, struct node *node) {
         check_error(c, "index-of-non-array", node->loc,
                     "The array index operator [] can only be used on arrays and pointers, found '%s'.",
                     check_type_text(c, object));
+        check_note_origin(c, node->child);
         check_hint(c, "cast a number to a pointer first: ((int32 *)value)[0]");
     }
 }
@@ -538,6 +541,7 @@ const struct type *check_integer(struct check *c, struct node *node, const char 
         return type;
     check_error(c, "integer-expected", node->loc, "%s expects an integer ('%s' provided)", what,
                 check_type_text(c, type));
+    check_note_origin(c, node);
     check_hint(c, type->kind == TYPE_POINTER  ? "cast it: (uint64)value"
                   : type->kind == TYPE_STRING ? "a text has no number"
                                               : "use a number that is part of it");
@@ -566,6 +570,7 @@ void check_condition(struct check *c, struct node *node) {
     if (!type || check_has_truth(type))
         return;
     check_error(c, "invalid-condition", node->loc, "Invalid condition: %s", check_type_text(c, type));
+    check_note_origin(c, node);
     if (node->kind == NODE_TUPLE && node->names && !node->child->next)
         check_hint(c, "to compare, use ==");
     else

@@ -58,6 +58,10 @@ void check_error(struct check *c, const char *tag, struct loc loc, const char *f
     __attribute__((format(printf, 4, 5)));
 void check_warning(struct check *c, const char *tag, struct loc loc, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A further place, for the error before it. */
+void check_note(struct check *c, struct loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Where the variable or map that `node` is got its type; nothing for other expressions. */
+void check_note_origin(struct check *c, const struct node *node);
 void check_hint(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The nearest of the names of maps or variables; NULL for names so short that everything is near. */
 const char *check_nearest_name(const char *wanted, const char *const *names, uint32_t count);
@@ -152,7 +156,7 @@ void check_ternary(struct check *c, struct node *node);
 void check_cast(struct check *c, struct node *node);
 /* Type of `left op right` for + - * / % & | ^ << >>; NULL if it is not known or after an error. */
 const struct type *check_arithmetic(struct check *c, enum node_operator op, const struct type *left,
-                                    const struct node *right, struct loc loc);
+                                    const struct node *left_node, const struct node *right, struct loc loc);
 
 /* ---- check_calls.c, and the rules of functions.def that have files of their own ------------------------------- */
 

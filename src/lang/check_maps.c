@@ -54,10 +54,11 @@ static bool take_shape(struct check *c, struct lang_map *map, struct loc loc, bo
                     : "%s used as a map without an explicit key (scalar map), previously used with an explicit key "
                       "(non-scalar map)",
                 map->name);
-    check_hint(c,
-               keyed ? "%s has no keys since line %u; use another name for the map with keys"
-                     : "%s has keys since line %u: write %s[key], or use another name",
-               map->name, check_line(c, map->key_from), map->name);
+    check_note(c, map->key_from, keyed ? "%s has no keys since here" : "%s has keys since here", map->name);
+    if (keyed)
+        check_hint(c, "use another name for the map with keys");
+    else
+        check_hint(c, "write %s[key], or use another name", map->name);
     return false;
 }
 
@@ -114,8 +115,8 @@ bool check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struc
     check_error(c, "map-key-mismatch", loc,
                 "Argument mismatch for %s: trying to access with arguments: '%s' when map expects arguments: '%s'",
                 map->name, check_type_text(c, type), check_type_text(c, map->key));
-    check_hint(c, "the key of %s is '%s' since line %u; all accesses to a map have keys of one type", map->name,
-               check_type_text(c, map->key), check_line(c, map->key_from));
+    check_note(c, map->key_from, "the key of %s is '%s' since here", map->name, check_type_text(c, map->key));
+    check_hint(c, "all accesses to a map have keys of one type");
     return true;
 }
 
@@ -130,8 +131,8 @@ static void report_store_mismatch(struct check *c, const struct lang_map *map, c
     check_error(c, "map-value-mismatch", loc,
                 "Type mismatch for %s: trying to assign value of type '%s' when map already has a type '%s'", map->name,
                 check_type_text(c, value), check_type_text(c, map->value));
-    check_hint(c, "%s is '%s' since line %u; use another map for values of type '%s'", map->name,
-               check_type_text(c, map->value), check_line(c, map->value_from), check_type_text(c, value));
+    check_note(c, map->value_from, "%s is '%s' since here", map->name, check_type_text(c, map->value));
+    check_hint(c, "use another map for values of type '%s'", check_type_text(c, value));
 }
 
 void check_map_store(struct check *c, struct lang_map *map, const struct type *value, struct loc loc) {

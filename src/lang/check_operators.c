@@ -11,6 +11,7 @@ static void set_constant(struct node *node, uint64_t number) {
 static void report_unary(struct check *c, const struct node *node, const struct type *type) {
     check_error(c, "operator-type", node->loc, "The %s operator can not be used on expressions of type '%s'",
                 operator_spelling(node->op), check_type_text(c, type));
+    check_note_origin(c, node->child);
     check_hint(c, node->op == OP_NOT        ? "it takes a number, a pointer or a text"
                   : type->kind == TYPE_BOOL ? "a truth value is negated by !"
                                             : "it takes an integer");
@@ -60,6 +61,7 @@ static void check_dereference(struct check *c, struct node *node, const struct t
     } else {
         check_error(c, "dereference-type", node->loc, "Can not dereference expression of type '%s'",
                     check_type_text(c, type));
+        check_note_origin(c, node->child);
         check_hint(c, type->kind == TYPE_POINTER ? "cast it to a pointer to something: *(uint64 *)value"
                                                  : "only pointers can be dereferenced");
     }
@@ -156,6 +158,7 @@ void check_increment(struct check *c, struct node *node) {
     if (!grown) {
         check_error(c, "operator-type", node->loc, "The %s operator can not be used on expressions of type '%s'",
                     node->op == OP_ADD ? "++" : "--", check_type_text(c, type));
+        check_note_origin(c, target);
         check_hint(c, type_is_aggregate(type) ? "a map is either counted by count() or changed by ++"
                                               : "it takes an integer or a pointer");
         return;
@@ -169,19 +172,24 @@ void check_increment(struct check *c, struct node *node) {
 
 /* ---- arithmetic -------------------------------------------------------------------------------------------- */
 
-static const struct type *report_binary(struct check *c, enum node_operator op, const struct type *left,
-                                        const struct type *right, struct loc loc) {
+static void report_binary(struct check *c, enum node_operator op, const struct type *left, const struct node *left_node,
+                          const struct node *right, struct loc loc) {
+    const struct type *type = right->type;
+
     check_error(c, "operator-types", loc, "The %s operator can not be used on expressions of types '%s', '%s'",
-                operator_spelling(op), check_type_text(c, left), check_type_text(c, right));
-    if (left->kind == TYPE_POINTER || right->kind == TYPE_POINTER)
+                operator_spelling(op), check_type_text(c, left), check_type_text(c, type));
+    check_note_origin(c, left_node);
+    check_note_origin(c, right);
+    if (left->kind == TYPE_STRING && type->kind == TYPE_STRING)
+        check_hint(c, op >= OP_EQ && op <= OP_GE ? "strings can be compared by == and != only"
+                                                 : "texts are put together by printf(\"%%s%%s\", a, b)");
+    else if (left->kind == TYPE_POINTER || type->kind == TYPE_POINTER)
         check_hint(c, "cast the pointer to a number first: (uint64)pointer");
     else
         check_hint(c, "it takes integers");
-    return NULL;
 }
 
-static const struct type *pointer_arithmetic(struct check *c, enum node_operator op, const struct type *left,
-                                             const struct type *right, struct loc loc) {
+static const struct type *pointer_arithmetic(enum node_operator op, const struct type *left, const struct type *right) {
     bool both = left->kind == TYPE_POINTER && right->kind == TYPE_POINTER;
 
     if (both && op == OP_SUB && type_equal(left->target, right->target))
@@ -190,7 +198,7 @@ static const struct type *pointer_arithmetic(struct check *c, enum node_operator
         return left;
     if (right->kind == TYPE_POINTER && check_is_integer(left) && op == OP_ADD)
         return right;
-    return report_binary(c, op, left, right, loc);
+    return NULL;
 }
 
 static bool is_shift(enum node_operator op) { return op == OP_SHL || op == OP_SHR; }
@@ -204,8 +212,16 @@ static const struct type *integer_arithmetic(enum node_operator op, const struct
     return type_int(64, false);
 }
 
+static const struct type *arithmetic_type(enum node_operator op, const struct type *left, const struct type *type) {
+    if (left->kind == TYPE_POINTER || type->kind == TYPE_POINTER)
+        return pointer_arithmetic(op, left, type);
+    if (!check_is_integer(left) || !check_is_integer(type))
+        return NULL;
+    return integer_arithmetic(op, left, type);
+}
+
 const struct type *check_arithmetic(struct check *c, enum node_operator op, const struct type *left,
-                                    const struct node *right, struct loc loc) {
+                                    const struct node *left_node, const struct node *right, struct loc loc) {
     const struct type *type = right->type;
 
     if ((op == OP_DIV || op == OP_MOD) && right->is_constant && right->number == 0) {
@@ -219,11 +235,10 @@ const struct type *check_arithmetic(struct check *c, enum node_operator op, cons
         const struct type *known = left ? left : type;
         return c->assume_integers && check_is_integer(known) ? integer_arithmetic(op, known, known) : NULL;
     }
-    if (left->kind == TYPE_POINTER || type->kind == TYPE_POINTER)
-        return pointer_arithmetic(c, op, left, type, loc);
-    if (!check_is_integer(left) || !check_is_integer(type))
-        return report_binary(c, op, left, type, loc);
-    return integer_arithmetic(op, left, type);
+    const struct type *result = arithmetic_type(op, left, type);
+    if (!result)
+        report_binary(c, op, left, left_node, right, loc);
+    return result;
 }
 
 static bool fold_arithmetic(enum node_operator op, uint64_t a, uint64_t b, bool is_signed, uint64_t *result) {
@@ -259,7 +274,7 @@ static bool fold_arithmetic(enum node_operator op, uint64_t a, uint64_t b, bool 
 static void check_binary_arithmetic(struct check *c, struct node *node, struct node *left, struct node *right) {
     uint64_t result;
 
-    node->type = check_arithmetic(c, node->op, left->type, right, node->loc);
+    node->type = check_arithmetic(c, node->op, left->type, left, right, node->loc);
     if (!node->type || node->type->kind != TYPE_INT || !left->is_constant || !right->is_constant)
         return;
     if (!fold_arithmetic(node->op, (uint64_t)left->number, (uint64_t)right->number, node->type->is_signed, &result))
@@ -286,9 +301,13 @@ static bool is_comparable_whole(const struct type *type) {
     return type->kind == TYPE_TUPLE || type->kind == TYPE_ARRAY || type->kind == TYPE_BUFFER;
 }
 
-static void report_comparison(struct check *c, const struct node *node, const struct type *a, const struct type *b) {
+static void report_comparison(struct check *c, const struct node *node) {
+    const struct type *a = node->child->type, *b = node->child->next->type;
+
     check_error(c, "comparison-types", node->loc, "Type mismatch for '%s': comparing '%s' with '%s'",
                 operator_spelling(node->op), check_type_text(c, a), check_type_text(c, b));
+    check_note_origin(c, node->child);
+    check_note_origin(c, node->child->next);
     if (is_comparable_whole(a) && a->kind == b->kind && check_promote(c, a, b))
         check_hint(c, "such values can be compared by == and != only");
     else if (is_comparable_whole(a) && a->kind == b->kind)
@@ -330,14 +349,13 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
         ((a->kind == TYPE_PROBE && right->kind == NODE_STRING) || (b->kind == TYPE_PROBE && left->kind == NODE_STRING)))
         return;
     if (a->kind == TYPE_STRING && b->kind == TYPE_STRING) {
-        report_binary(c, node->op, a, b, node->loc);
-        check_hint(c, "strings can be compared by == and != only");
+        report_binary(c, node->op, a, left, right, node->loc);
         return;
     }
     if (equality && is_comparable_whole(a) && is_comparable_whole(b))
         node->common = check_promote(c, a, b);
     if (!node->common)
-        report_comparison(c, node, a, b);
+        report_comparison(c, node);
 }
 
 static void check_logic(struct check *c, struct node *node) {
@@ -429,6 +447,8 @@ void check_ternary(struct check *c, struct node *node) {
         return;
     check_error(c, "ternary-types", node->loc, "Ternary operator must return the same type: have '%s' and '%s'",
                 check_type_text(c, a), check_type_text(c, b));
+    check_note_origin(c, yes);
+    check_note_origin(c, no);
     check_hint(c, "make both arms numbers or both strings");
 }
 
@@ -483,6 +503,7 @@ static const struct type *cast_type(struct check *c, const struct node *operand,
 static void report_cast(struct check *c, const struct node *node, const struct type *from, const struct type *to) {
     check_error(c, "invalid-cast", node->loc, "Cannot cast from \"%s\" to \"%s\"", check_type_text(c, from),
                 check_type_text(c, to));
+    check_note_origin(c, node->child);
     if (to->kind == TYPE_STRUCT)
         check_hint(c, "cast to a pointer: (%s *)", check_type_text(c, to));
     else if (to->kind == TYPE_STRING && from->kind == TYPE_STRING)
@@ -492,7 +513,8 @@ static void report_cast(struct check *c, const struct node *node, const struct t
     else if (to->kind == TYPE_ARRAY && (check_is_integer(from) || from->kind == TYPE_STRING))
         check_hint(c, "the value has %u bytes, the array %u", from->size, to->size);
     else if (from->kind == TYPE_ARRAY)
-        check_hint(c, "an array of numbers becomes an integer of its size or more, at most 8 bytes; it has %u", from->size);
+        check_hint(c, "an array of numbers becomes an integer of its size or more, at most 8 bytes; it has %u",
+                   from->size);
     else if (from->kind == TYPE_STRING)
         check_hint(c, "a string has no number; strncmp() and == compare strings");
     else

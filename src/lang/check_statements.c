@@ -26,7 +26,7 @@ static struct lang_variable *declare(struct check *c, struct node *node) {
         variable = arena_make(c->arena, struct lang_variable);
         variable->name = node->text;
         variable->hygiene = node->hygiene;
-        variable->declared = node->loc;
+        variable->declared = variable->typed = node->loc;
         variable->declaring = node;
         hash_put_number(&c->declared, (uintptr_t)node, variable);
     }
@@ -39,7 +39,8 @@ static struct lang_variable *declare(struct check *c, struct node *node) {
 static void report_shadowing(struct check *c, const struct node *node, const struct lang_variable *outer) {
     check_error(c, "variable-shadowing", node->loc,
                 "Variable %s was already declared. Variable shadowing is not allowed.", node->text);
-    check_hint(c, "%s lives since line %u; use another name", outer->name, check_line(c, outer->declared));
+    check_note(c, outer->declared, "%s lives since here", outer->name);
+    check_hint(c, "use another name");
 }
 
 static bool fits(int64_t number, const struct type *value, const struct type *type) {
@@ -57,8 +58,8 @@ static void report_assign_mismatch(struct check *c, const struct lang_variable *
     check_error(c, "variable-mismatch", loc,
                 "Type mismatch for %s: trying to assign value of type '%s' when variable already has a type '%s'",
                 variable->name, check_type_text(c, type), check_type_text(c, variable->type));
-    check_hint(c, "%s is '%s' since line %u; use another variable or a cast", variable->name,
-               check_type_text(c, variable->type), check_line(c, variable->declared));
+    check_note(c, variable->typed, "%s is '%s' since here", variable->name, check_type_text(c, variable->type));
+    check_hint(c, "use another variable or a cast");
 }
 
 /* A variable with a written type does not grow. */
@@ -101,6 +102,8 @@ void check_assign_variable(struct check *c, struct lang_variable *variable, cons
     if (!promoted) {
         report_assign_mismatch(c, variable, type, loc);
     } else if (promoted != variable->type) {
+        if (!variable->type)
+            variable->typed = loc;
         variable->type = check_variable_type(c, promoted);
         c->variables_changed = true;
     }
@@ -111,7 +114,7 @@ void check_assign_variable(struct check *c, struct lang_variable *variable, cons
 /* `target op= value`: an integer keeps its sign unless the value is signed, and takes 64 bits. */
 static const struct type *compound_type(struct check *c, const struct node *node, const struct type *target,
                                         const struct node *value) {
-    const struct type *result = check_arithmetic(c, node->op, target, value, node->loc);
+    const struct type *result = check_arithmetic(c, node->op, target, node->child, value, node->loc);
 
     if (!result || !target || target->kind != TYPE_INT || result->kind != TYPE_INT)
         return result;

@@ -35,6 +35,22 @@ static void error_is_underlined_and_has_its_hint(void **state) {
                           "HINT: assign it first: $x = 0\n");
 }
 
+static void notes_show_their_places(void **state) {
+    struct diag_list list;
+    diag_init(&list, *state, &source);
+    diag_error(&list, "variable-mismatch", find("$x"), "Type mismatch");
+    diag_note(&list, find("@ = 1"), "@ is '%s' since here", "int64");
+    diag_note(&list, find("@ = 1"), "@ is 'int64' since here");
+    diag_hint(&list, "use another map");
+    assert_printed(&list, "stdin:2:8-10: ERROR: Type mismatch\n"
+                          "    END { $x }\n"
+                          "          ~~\n"
+                          "stdin:1:9-14: NOTE: @ is 'int64' since here\n"
+                          "BEGIN { @ = 1 }\n"
+                          "        ~~~~~\n"
+                          "HINT: use another map\n");
+}
+
 static void end_of_text_is_a_place(void **state) {
     struct diag_list list;
     diag_init(&list, *state, &(struct source){"a.bt", "BEGIN {", 7, NULL});
@@ -119,9 +135,13 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(error_is_underlined_and_has_its_hint), TEST(end_of_text_is_a_place),
-        TEST(several_lines_mark_the_first),         TEST(no_place_prints_the_message_alone),
-        TEST(same_tag_at_same_place_is_said_once),  TEST(nearest_name_or_none),
+        TEST(error_is_underlined_and_has_its_hint),
+        TEST(notes_show_their_places),
+        TEST(end_of_text_is_a_place),
+        TEST(several_lines_mark_the_first),
+        TEST(no_place_prints_the_message_alone),
+        TEST(same_tag_at_same_place_is_said_once),
+        TEST(nearest_name_or_none),
         TEST(bug_names_its_place_below_src),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
