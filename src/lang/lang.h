@@ -105,7 +105,7 @@ struct lang_variable {
     const char *name;
     const struct type *type; /* NULL until the first assignment is checked */
     struct loc declared;
-    struct loc typed;     /* where its type came from: the declaration or the first assignment */
+    struct loc typed; /* where its type came from: the declaration or the first assignment */
     const struct node *declaring;
     uint32_t hygiene;     /* of that node */
     bool explicit_type;   /* let $x : type */
