@@ -25,6 +25,14 @@ struct cli_option_info {
 };
 extern const struct cli_option_info cli_options[CLI_OPTION_COUNT];
 
+/* A table and what its rows do: apply() gets the row's position; false: wrong, and the user has been told. */
+struct cli_option_set {
+    const struct cli_option_info *options;
+    int count;
+    bool (*apply)(void *target, int option, const char *value);
+};
+extern const struct cli_option_set cli_main_options, cli_format_options;
+
 struct cli_exit_info {
     int code;
     const char *meaning;
@@ -51,22 +59,35 @@ struct cli_request {
     unsigned argument_count;
 };
 
-/* False: the command line is wrong, and the user has been told. */
-bool cli_parse(int argc, char **argv, struct cli_request *request);
+/* Reads the words behind argv[0]: options go to set->apply(target), the others to request->arguments.
+ * False: the command line is wrong, and the user has been told. */
+bool cli_parse_words(int argc, char **argv, struct cli_request *request, const struct cli_option_set *set,
+                     void *target);
+/* "ERROR: ..." and where to look; false. `format` holds one %s. */
+bool cli_wrong(const char *format, const char *text);
 /* The forms of the command line, one a line. */
 void cli_print_usage(FILE *out, const struct cli_request *request);
 
+/* A subcommand. run() gets the command line from the subcommand's name on when it has options of its own. */
 struct cli_command {
     const char *name, *help;
     int (*run)(const struct cli_request *request);
+    const struct cli_option_set *options; /* NULL: those of tarsier */
+    int (*run_words)(int argc, char **argv, struct cli_request *request);
 };
 extern const struct cli_command cli_commands[];
 extern const unsigned cli_command_count;
+
+/* A file, or standard input for "-". False: it cannot be read, and the user has been told. The text is the caller's. */
+bool cli_read_program(const char *path, struct strbuf *text, struct source *source);
 
 int cli_trace(const struct cli_request *request);
 int cli_list(const struct cli_request *request);
 int cli_info(const struct cli_request *request);
 int cli_help(const struct cli_request *request);
+int cli_help_command(const char *name);                                   /* usage and options of a subcommand */
+int cli_format_words(int argc, char **argv, struct cli_request *request); /* tarsier fmt */
+int cli_format_program(const struct cli_request *request);                /* --fmt */
 void cli_print_man(FILE *out);
 void cli_print_completion(FILE *out);
 

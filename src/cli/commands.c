@@ -1,9 +1,11 @@
-/* Subcommands: a row here, a file with its run function. Without one, tarsier runs a program (trace.c). */
+/* Subcommands: a row here, a file with its run function, and options_NAME.def where it has options of its own. Without
+ * one, tarsier runs a program (trace.c). */
 #include "cli/cli.h"
 
 const struct cli_command cli_commands[] = {
-    {"info", "what this kernel allows, what it refuses and why", cli_info},
-    {"help", "options, language and examples", cli_help},
+    {"info", "what this kernel allows, what it refuses and why", cli_info, NULL, NULL},
+    {"fmt", "programs in one style: fmt [FILE...]", NULL, &cli_format_options, cli_format_words},
+    {"help", "options, language and examples", cli_help, NULL, NULL},
 };
 const unsigned cli_command_count = sizeof cli_commands / sizeof *cli_commands;
 

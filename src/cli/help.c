@@ -48,6 +48,21 @@ static void print_usage(const struct cli_request *request) {
         printf("    %-26d %s\n", cli_exits[i].code, cli_exits[i].meaning);
 }
 
+int cli_help_command(const char *name) {
+    for (unsigned i = 0; i < cli_command_count; i++) {
+        const struct cli_command *command = &cli_commands[i];
+        if (strcmp(command->name, name) != 0 || !command->options)
+            continue;
+        printf("tarsier %s: %s\n\nOPTIONS:\n", command->name, command->help);
+        for (int option = 0; option < command->options->count; option++) {
+            char spelling[80];
+            option_spelling(&command->options->options[option], spelling, sizeof spelling);
+            printf("    %-26s %s\n", spelling, command->options->options[option].help);
+        }
+    }
+    return SESSION_OK;
+}
+
 int cli_help(const struct cli_request *request) {
     print_usage(request);
     printf("\nEXAMPLES:\n");

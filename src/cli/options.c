@@ -1,7 +1,5 @@
-/* Parsing the command line by the table of options. Options and other words may be mixed; `--` ends the options; behind
- * a script file everything belongs to the script only after `--` or when it is no option. */
+/* What each option of the table does. */
 #include "base/str.h"
-#include "base/vec.h"
 #include "cli/cli.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -13,25 +11,10 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 #undef OPTION
 };
 
-static bool wrong(const char *format, const char *text) {
-    fprintf(stderr, "ERROR: ");
-    fprintf(stderr, format, text);
-    fprintf(stderr, "\nHINT: --help shows the options\n");
-    return false;
-}
-
-/* Not one of the options: which forms there are follows. */
-static bool unknown_option(const struct cli_request *request, const char *word, const char *near) {
-    fprintf(stderr, "ERROR: unknown option %s", word);
-    fprintf(stderr, near ? "; did you mean --%s?\n" : "\n", near);
-    cli_print_usage(stderr, request);
-    return false;
-}
-
 static bool set_pid(struct cli_request *request, const char *value) {
     uint64_t pid;
     if (!str_to_u64(value, &pid) || pid == 0 || pid > 4194304)
-        return wrong("-p wants the id of a process, not \"%s\"", value);
+        return cli_wrong("-p wants the id of a process, not \"%s\"", value);
     request->pid = (pid_t)pid;
     return true;
 }
@@ -55,7 +38,7 @@ static bool set_buffering(struct cli_request *request, const char *value) {
             return true;
         }
     }
-    return wrong("-B wants line, full or none, not \"%s\"", value);
+    return cli_wrong("-B wants line, full or none, not \"%s\"", value);
 }
 
 /* The second half of the table: what bpftrace calls its stages. */
@@ -83,10 +66,10 @@ static bool set_stages(struct cli_request *request, const char *value) {
             }
         }
         if (!found)
-            return wrong("-d knows the stages ast, types, ir, bpf and all, not \"%s\"", value);
+            return cli_wrong("-d knows the stages ast, types, ir, bpf and all, not \"%s\"", value);
         at += length + (at[length] == ',');
     }
-    return request->stages ? true : wrong("-d wants a stage%s", "");
+    return request->stages ? true : cli_wrong("-d wants a stage%s", "");
 }
 
 static bool set_mode(struct cli_request *request, const char *value) {
@@ -99,7 +82,7 @@ static bool set_mode(struct cli_request *request, const char *value) {
     else if (strcmp(value, "codegen") == 0 || strcmp(value, "compiler-bench") == 0)
         request->compile_only = true;
     else
-        return wrong("--mode wants test, bench, format or codegen, not \"%s\"", value);
+        return cli_wrong("--mode wants test, bench, format or codegen, not \"%s\"", value);
     return true;
 }
 
@@ -110,7 +93,7 @@ static bool set_features(struct cli_request *request, const char *value) {
         while (i < 3 && (strlen(names[i]) != length || strncmp(at, names[i], length) != 0))
             i++;
         if (i == 3)
-            return wrong("--no-feature knows kprobe_multi, kprobe_session and uprobe_multi, not \"%s\"", value);
+            return cli_wrong("--no-feature knows kprobe_multi, kprobe_session and uprobe_multi, not \"%s\"", value);
         at += length + (at[length] == ',');
     }
     request->no_features = value;
@@ -206,86 +189,8 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
     BUG("option %d", (int)option);
 }
 
-struct words {
-    int count, next;
-    char **text;
-};
-
-static const char *value_of(struct words *words, const struct cli_option_info *option, const char *attached) {
-    if (attached && *attached)
-        return attached;
-    if (words->next < words->count)
-        return words->text[words->next++];
-    char name[64];
-    if (option->letter)
-        snprintf(name, sizeof name, "-%c %s", option->letter, option->argument);
-    else
-        snprintf(name, sizeof name, "--%s %s", option->name, option->argument);
-    wrong("%s: the value is missing", name);
-    return NULL;
+static bool apply_to(void *request, int option, const char *value) {
+    return apply(request, (enum cli_option)option, value);
 }
 
-static bool parse_long(struct cli_request *request, struct words *words, const char *word) {
-    size_t length = strcspn(word + 2, "=");
-    const char *names[CLI_OPTION_COUNT];
-    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-        const struct cli_option_info *option = &cli_options[i];
-        names[i] = option->name;
-        if (*option->name == '\0' || strlen(option->name) != length || strncmp(word + 2, option->name, length) != 0)
-            continue;
-        const char *value = NULL;
-        if (option->argument && !(value = value_of(words, option, word[2 + length] ? word + 3 + length : NULL)))
-            return false;
-        return apply(request, (enum cli_option)i, value);
-    }
-    return unknown_option(request, word, diag_nearest(word + 2, names, CLI_OPTION_COUNT));
-}
-
-/* Letters may be joined (-lv) and values attached (-p12). */
-static bool parse_letters(struct cli_request *request, struct words *words, const char *word) {
-    for (const char *letter = word + 1; *letter; letter++) {
-        const struct cli_option_info *option = cli_options, *end = cli_options + CLI_OPTION_COUNT;
-        while (option < end && option->letter != *letter)
-            option++;
-        if (option == end)
-            return unknown_option(request, word, NULL);
-        const char *value = NULL;
-        if (option->argument && !(value = value_of(words, option, letter + 1)))
-            return false;
-        if (!apply(request, (enum cli_option)(option - cli_options), value))
-            return false;
-        if (value)
-            break;
-    }
-    return true;
-}
-
-static bool is_started_as(const char *path, const char *name) {
-    const char *slash = strrchr(path, '/');
-    return strcmp(slash ? slash + 1 : path, name) == 0;
-}
-
-bool cli_parse(int argc, char **argv, struct cli_request *request) {
-    struct words words = {argc, 1, argv};
-    VEC(const char *) rest = {0};
-    bool options = true;
-    request->drop_in = argc > 0 && is_started_as(argv[0], "bpftrace");
-    request->program = request->drop_in ? "bpftrace" : "tarsier";
-    while (words.next < argc) {
-        const char *word = argv[words.next++];
-        if (options && strcmp(word, "--") == 0)
-            options = false;
-        else if (options && word[0] == '-' && word[1] == '-') {
-            if (!parse_long(request, &words, word))
-                return false;
-        } else if (options && word[0] == '-' && word[1]) {
-            if (!parse_letters(request, &words, word))
-                return false;
-        } else {
-            vec_push(request->arena, &rest, word);
-        }
-    }
-    request->arguments = rest.data;
-    request->argument_count = rest.count;
-    return true;
-}
+const struct cli_option_set cli_main_options = {cli_options, CLI_OPTION_COUNT, apply_to};

@@ -12,8 +12,7 @@
 
 #define SOURCE_LIMIT (1u << 20)
 
-static bool read_program(const struct cli_request *request, struct strbuf *text, struct source *source) {
-    const char *path = request->arguments[0];
+bool cli_read_program(const char *path, struct strbuf *text, struct source *source) {
     bool standard_input = strcmp(path, "-") == 0;
     int error = standard_input ? kernel_read_descriptor(STDIN_FILENO, text, SOURCE_LIMIT)
                                : kernel_read_file(path, text, SOURCE_LIMIT);
@@ -165,7 +164,7 @@ int cli_trace(const struct cli_request *request) {
         result = run(request, arena, &source, 0);
     } else if (request->argument_count == 0) {
         cli_help(request);
-    } else if (read_program(request, &text, &source)) {
+    } else if (cli_read_program(request->arguments[0], &text, &source)) {
         result = run(request, arena, &source, 1);
     }
     strbuf_free(&text);

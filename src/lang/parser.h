@@ -111,6 +111,9 @@ struct node *parser_leaf(struct parser *parser, enum node_kind kind, const struc
 /* ---- grammar ----------------------------------------------------------------------------------------------- */
 
 void parser_preamble(struct parser *parser);
+/* The end of the directive at the lexer's position: the next new line that is not continued and not inside a comment.
+ */
+uint32_t parser_directive_end(const struct lexer *lexer);
 void parser_config(struct parser *parser);
 void parser_map_declaration(struct parser *parser);
 void parser_macro(struct parser *parser);

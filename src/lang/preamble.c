@@ -29,8 +29,7 @@ static void skip_blanks(struct lexer *lexer) {
         lexer->position++;
 }
 
-/* The end of the directive that `position` is in: the next new line that is not continued and not inside a comment. */
-static uint32_t directive_end(const struct lexer *lexer) {
+uint32_t parser_directive_end(const struct lexer *lexer) {
     struct lexer at = *lexer;
     bool in_quotes = false;
 
@@ -257,7 +256,7 @@ static bool conditional(struct preamble *preamble, const char *name, struct loc 
 static void directive(struct preamble *preamble) {
     struct lexer *lexer = preamble->lexer;
     struct diag_list *diags = preamble->parser->diags;
-    uint32_t begin = lexer->position++, end = directive_end(lexer);
+    uint32_t begin = lexer->position++, end = parser_directive_end(lexer);
 
     skip_blanks(lexer);
     uint32_t name_begin = lexer->position;
