@@ -1,8 +1,8 @@
 /* tarsier fmt: programs in one style (lang/format.h). A file is only ever replaced by one with the same tokens and the
  * same tree. */
+#include "lang/format.h"
 #include "cli/cli.h"
 #include "kernel/proc.h"
-#include "lang/format.h"
 #include "lang/lang.h"
 #include <errno.h>
 #include <fcntl.h>

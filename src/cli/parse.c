@@ -78,7 +78,8 @@ static bool parse_letters(struct words *words, const char *word) {
     return true;
 }
 
-bool cli_parse_words(int argc, char **argv, struct cli_request *request, const struct cli_option_set *set, void *target) {
+bool cli_parse_words(int argc, char **argv, struct cli_request *request, const struct cli_option_set *set,
+                     void *target) {
     struct words words = {argc, 1, argv, request, set, target};
     VEC(const char *) rest = {0};
     bool options = true;

@@ -5,9 +5,9 @@
  *
  *   the author decides   where a statement is continued on the next line; single blank lines; whether a block that fits
  *                        in LANG_FORMAT_WIDTH columns stands on one line
- *   the formatter        indentation (four blanks), blanks between tokens, one statement a line otherwise, braces at the
- *                        end of the line (on a line of its own under a head of several lines), comments behind code
- *                        aligned, a blank line between blocks
+ *   the formatter        indentation (four blanks), blanks between tokens, one statement a line otherwise, braces at
+ * the end of the line (on a line of its own under a head of several lines), comments behind code aligned, a blank line
+ * between blocks
  *
  * Directives and C definitions before the first probe stay as they are but for blanks at the ends of lines.
  */

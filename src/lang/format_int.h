@@ -8,16 +8,16 @@
 
 enum format_role {
     FORMAT_PLAIN,
-    FORMAT_ATTACH,          /* an attach point: raw text */
-    FORMAT_PREDICATE_OPEN,  /* the slashes around a predicate */
+    FORMAT_ATTACH,         /* an attach point: raw text */
+    FORMAT_PREDICATE_OPEN, /* the slashes around a predicate */
     FORMAT_PREDICATE_CLOSE,
-    FORMAT_UNARY,           /* - * & ! ~ before an operand */
-    FORMAT_PREFIX,          /* ++ -- before, */
-    FORMAT_POSTFIX,         /* and behind an operand */
-    FORMAT_TYPE_STAR,       /* of a pointer type */
-    FORMAT_CAST_CLOSE,      /* ) of a cast */
-    FORMAT_TYPE_COLON,      /* `let $x: int64` */
-    FORMAT_FIELD_ASSIGN,    /* (a=1, b=2) */
+    FORMAT_UNARY,        /* - * & ! ~ before an operand */
+    FORMAT_PREFIX,       /* ++ -- before, */
+    FORMAT_POSTFIX,      /* and behind an operand */
+    FORMAT_TYPE_STAR,    /* of a pointer type */
+    FORMAT_CAST_CLOSE,   /* ) of a cast */
+    FORMAT_TYPE_COLON,   /* `let $x: int64` */
+    FORMAT_FIELD_ASSIGN, /* (a=1, b=2) */
 };
 
 /* One token. */

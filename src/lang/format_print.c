@@ -26,9 +26,7 @@ struct printer {
     uint32_t line_indent, statement_indent;
 };
 
-static const struct format_piece *at(const struct printer *p, uint32_t index) {
-    return &p->pieces->items.data[index];
-}
+static const struct format_piece *at(const struct printer *p, uint32_t index) { return &p->pieces->items.data[index]; }
 
 /* ---- blanks ---------------------------------------------------------------------------------------------------- */
 
@@ -43,9 +41,7 @@ static bool before_parenthesis(const struct printer *p, uint32_t i) {
     return before->kind != TOKEN_CLOSE_PAREN && before->kind != TOKEN_CLOSE_BRACKET;
 }
 
-static bool is_tight(enum token_kind kind) {
-    return kind == TOKEN_DOT || kind == TOKEN_ARROW || kind == TOKEN_RANGE;
-}
+static bool is_tight(enum token_kind kind) { return kind == TOKEN_DOT || kind == TOKEN_ARROW || kind == TOKEN_RANGE; }
 
 /* Is there a blank between piece i and the one before, when both are on one line? */
 static bool has_blank(const struct printer *p, uint32_t i) {
@@ -76,7 +72,8 @@ static bool has_blank(const struct printer *p, uint32_t i) {
     case TOKEN_OPEN_BRACKET:
         return !format_is_operand(p->pieces, i - 1) && before->role != FORMAT_TYPE_STAR;
     case TOKEN_STAR:
-        return it->role != FORMAT_TYPE_STAR || (before->role != FORMAT_TYPE_STAR && before->kind != TOKEN_CLOSE_BRACKET);
+        return it->role != FORMAT_TYPE_STAR ||
+               (before->role != FORMAT_TYPE_STAR && before->kind != TOKEN_CLOSE_BRACKET);
     case TOKEN_COLON:
         return it->role != FORMAT_TYPE_COLON && before->kind != TOKEN_QUESTION;
     default:
@@ -167,7 +164,8 @@ static uint32_t block_indent(const struct printer *p) {
     return 0;
 }
 
-/* Where a statement goes on: behind an open parenthesis one step from the line that opens it, else from its own start. */
+/* Where a statement goes on: behind an open parenthesis one step from the line that opens it, else from its own start.
+ */
 static uint32_t continued_indent(const struct printer *p, const struct format_piece *it) {
     const struct level *top = p->levels.count ? &p->levels.data[p->levels.count - 1] : NULL;
     bool closes = it->kind == TOKEN_CLOSE_PAREN || it->kind == TOKEN_CLOSE_BRACKET;
@@ -181,7 +179,7 @@ static uint32_t continued_indent(const struct printer *p, const struct format_pi
 struct gap {
     const char *text;
     uint32_t position, end;
-    uint32_t lines;                    /* new lines passed since the last comment or piece */
+    uint32_t lines; /* new lines passed since the last comment or piece */
     uint32_t comment_begin, comment_end;
     bool is_block;
 };
@@ -268,7 +266,8 @@ static void print_gap(struct printer *p, uint32_t i, struct follow follow) {
         any = true;
         was_line_comment = !gap.is_block;
     }
-    if (was_line_comment || (follow.on_new_line && (!any || gap.lines > 0 || was_behind || at(p, i)->kind == TOKEN_END)))
+    if (was_line_comment ||
+        (follow.on_new_line && (!any || gap.lines > 0 || was_behind || at(p, i)->kind == TOKEN_END)))
         start_line(p, follow.indent, (gap.lines > 1 && follow.blank_before) || follow.separate);
     else if (any || follow.with_blank)
         strbuf_addch(&p->current, ' ');
@@ -285,7 +284,8 @@ static bool in_inline_block(const struct printer *p) {
 }
 
 static struct follow on_line(uint32_t indent, bool keeps_blank) {
-    return (struct follow){.on_new_line = true, .blank_before = keeps_blank, .indent = indent, .comment_indent = indent};
+    return (struct follow){
+        .on_new_line = true, .blank_before = keeps_blank, .indent = indent, .comment_indent = indent};
 }
 
 static struct follow follow_item(struct printer *p, uint32_t i) {
@@ -428,7 +428,8 @@ void lang_format(struct arena *arena, const struct source *source, struct strbuf
 
 /* ---- proof ----------------------------------------------------------------------------------------------------- */
 
-static bool same_text(const char *a, uint32_t a_begin, uint32_t a_end, const char *b, uint32_t b_begin, uint32_t b_end) {
+static bool same_text(const char *a, uint32_t a_begin, uint32_t a_end, const char *b, uint32_t b_begin,
+                      uint32_t b_end) {
     return a_end - a_begin == b_end - b_begin && memcmp(a + a_begin, b + b_begin, a_end - a_begin) == 0;
 }
 

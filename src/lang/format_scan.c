@@ -376,9 +376,10 @@ static bool is_type_colon(const struct format_pieces *out, uint32_t index, struc
         colons->questions[level]--;
         return false;
     }
-    bool in_for = index >= 2 && (format_is_word(out, index - 2, "for") ||
-                                 (index >= 3 && out->items.data[index - 2].kind == TOKEN_OPEN_PAREN &&
-                                  format_is_word(out, index - 3, "for")));
+    bool in_for =
+        index >= 2 &&
+        (format_is_word(out, index - 2, "for") ||
+         (index >= 3 && out->items.data[index - 2].kind == TOKEN_OPEN_PAREN && format_is_word(out, index - 3, "for")));
     return !in_for;
 }
 

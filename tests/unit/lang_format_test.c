@@ -80,8 +80,8 @@ static void all_that_parses(void **state) {
 static void differences_are_seen(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "begin { @x = 1; }", "begin { @x = 2; }", "begin { @x = 1 }", "begin { @x = 1; } // c", "end { @x = 1; }",
-        "#define A 1\nbegin { @x = 1; }",
+        "begin { @x = 1; }",      "begin { @x = 2; }", "begin { @x = 1 }",
+        "begin { @x = 1; } // c", "end { @x = 1; }",   "#define A 1\nbegin { @x = 1; }",
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
