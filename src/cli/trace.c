@@ -90,10 +90,23 @@ static void on_signal(int number) {
     errno = saved;
 }
 
+static int user_fd = -1;
+
+static void on_user_signal(int number) {
+    int saved = errno;
+    const uint64_t one = 1;
+    (void)number;
+    if (write(user_fd, &one, sizeof one) < 0) {
+        /* cannot happen, see above */
+    }
+    errno = saved;
+}
+
 static bool catch_signals(void) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (stop_fd < 0) {
+    user_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop_fd < 0 || user_fd < 0) {
         fprintf(stderr, "ERROR: cannot make an eventfd: %s\n", strerror(errno));
         return false;
     }
@@ -103,6 +116,7 @@ static bool catch_signals(void) {
         if (numbers[i] != SIGHUP || before.sa_handler != SIG_IGN) /* nohup */
             sigaction(numbers[i], &action, NULL);
     }
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_user_signal, .sa_flags = SA_RESTART}, NULL);
     return true;
 }
 
@@ -136,9 +150,11 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .quiet = request->quiet,
         .verbose = request->verbose,
         .color = wants_color(),
+        .plain = getenv("NO_COLOR") || (getenv("BPFTRACE_COLOR") && strcmp(getenv("BPFTRACE_COLOR"), "never") == 0),
         .stages = request->stages,
         .list = request->list,
         .stop_fd = stop_fd,
+        .user_fd = user_fd,
         .output_fd = output,
         .output_name = request->output ? request->output : "standard output",
         .format = request->format,

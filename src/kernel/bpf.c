@@ -180,3 +180,11 @@ int kernel_iterator_create(int link_fd) {
     attributes.iter_create.link_fd = (uint32_t)link_fd;
     return kernel_bpf(BPF_ITER_CREATE, &attributes, kernel_attr_size(iter_create));
 }
+
+int kernel_link_pin(int link_fd, const char *path) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.pathname = kernel_address(path);
+    attributes.bpf_fd = (uint32_t)link_fd;
+    return kernel_bpf(BPF_OBJ_PIN, &attributes, kernel_attr_size(file_flags));
+}

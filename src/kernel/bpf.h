@@ -97,5 +97,7 @@ uint64_t kernel_link_missed(int link_fd);
 /* Iterators: a link (information: union bpf_iter_link_info or NULL), then a file to read(2) from. */
 int kernel_link_iterator(int program_fd, const void *information, uint32_t information_size);
 int kernel_iterator_create(int link_fd);
+/* Puts a link into the BPF file system under this path. */
+int kernel_link_pin(int link_fd, const char *path);
 
 #endif

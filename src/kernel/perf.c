@@ -116,6 +116,7 @@ int kernel_perf_kprobe(const struct kernel_perf_pmu *pmu, const char *symbol, ui
 
 int kernel_perf_watchpoint(uint64_t address, uint32_t length, uint32_t access, int pid, int cpu) {
     struct perf_event_attr attributes = {.type = PERF_TYPE_BREAKPOINT, .sample_period = 1};
+    attributes.inherit = pid > 0;
     attributes.bp_type = access;
     attributes.bp_addr = address;
     attributes.bp_len = length;

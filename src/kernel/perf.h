@@ -34,7 +34,9 @@ int kernel_perf_uprobe(const struct kernel_perf_pmu *pmu, const char *path, uint
                        bool is_return, int pid);
 /* symbol NULL: `offset` is the address. */
 int kernel_perf_kprobe(const struct kernel_perf_pmu *pmu, const char *symbol, uint64_t offset, bool is_return);
-/* Hardware breakpoint; access: HW_BREAKPOINT_R/W/X of linux/hw_breakpoint.h, length 1, 2, 4 or 8. */
+/* Hardware breakpoint; access: HW_BREAKPOINT_R, W, X of linux/hw_breakpoint.h, as below; length 1, 2, 4 or 8. With a
+ * pid it covers that thread and all threads and children it starts later. */
+enum { KERNEL_WATCH_READ = 1, KERNEL_WATCH_WRITE = 2, KERNEL_WATCH_EXECUTE = 4 };
 int kernel_perf_watchpoint(uint64_t address, uint32_t length, uint32_t access, int pid, int cpu);
 
 /* Hangs the program into the event and enables it. Result: a link descriptor >= 0 to be closed before the event, or

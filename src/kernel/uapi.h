@@ -79,6 +79,11 @@ struct kernel_link_info {
     };
 };
 
+/* Information of an iterator over tasks (in union bpf_iter_link_info, 6.1): one thread, or one process. */
+struct kernel_iterator_tasks {
+    uint32_t tid, pid, pid_fd, pad;
+};
+
 /* mmap'ed ring buffer: header of a record, and the two flags in `length`. */
 struct kernel_ring_header {
     uint32_t length; /* of the payload, without this header */

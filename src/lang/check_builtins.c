@@ -11,7 +11,7 @@ static const struct {
     enum lang_context context;
     const char *probes;
 } context_names[] = {
-    {LANG_CONTEXT_NONE, "begin and end"},
+    {LANG_CONTEXT_NONE, "begin, end, self, test and bench"},
     {LANG_CONTEXT_SYSCALL_ENTER, "tracepoint:syscalls:sys_enter_*"},
     {LANG_CONTEXT_SYSCALL_EXIT, "tracepoint:syscalls:sys_exit_*"},
     {LANG_CONTEXT_RAW_TRACEPOINT, "rawtracepoint"},
@@ -22,7 +22,8 @@ static const struct {
     {LANG_CONTEXT_KRETPROBE, "kretprobe"},
     {LANG_CONTEXT_FENTRY, "fentry"},
     {LANG_CONTEXT_FEXIT, "fexit"},
-    {LANG_CONTEXT_PERF_EVENT, "profile, interval and software"},
+    {LANG_CONTEXT_PERF_EVENT, "profile, interval, software, hardware and watchpoint"},
+    {LANG_CONTEXT_ITERATOR, "iter"},
 };
 
 static const char *context_list(struct check *c, unsigned mask) {
@@ -197,6 +198,8 @@ static const struct type *builtin_type(struct check *c, const struct node *node,
 }
 
 void check_builtin(struct check *c, struct node *node, const struct lang_builtin *builtin, int64_t argument) {
+    if (builtin->id == LANG_BUILTIN_ctx && c->target->context == LANG_CONTEXT_ITERATOR)
+        builtin = &lang_builtins[LANG_BUILTIN_args]; /* two names for the iterator's parameters */
     node->builtin = builtin;
     node->number = argument;
     if (is_available(c, node, builtin) && (builtin->id != LANG_BUILTIN_arg || has_argument(c, node, argument)))

@@ -25,7 +25,7 @@ struct object_usdt_arguments;
 
 /* What the context (R1) is and what it holds. */
 enum lang_context {
-    LANG_CONTEXT_NONE,           /* begin, end: nothing in it */
+    LANG_CONTEXT_NONE,           /* begin, end, self, test, bench: nothing in it */
     LANG_CONTEXT_SYSCALL_ENTER,  /* sys_enter: [0] pt_regs *, [1] number */
     LANG_CONTEXT_SYSCALL_EXIT,   /* sys_exit: [0] pt_regs *, [1] result */
     LANG_CONTEXT_RAW_TRACEPOINT, /* u64 arguments; with BTF loadable directly */
@@ -36,7 +36,9 @@ enum lang_context {
     LANG_CONTEXT_KRETPROBE,      /* pt_regs at its return */
     LANG_CONTEXT_FENTRY,         /* u64[]: the arguments of a kernel function */
     LANG_CONTEXT_FEXIT,          /* u64[]: the arguments, then the result */
-    LANG_CONTEXT_PERF_EVENT,     /* profile, interval, software: bpf_perf_event_data (starts with pt_regs) */
+    LANG_CONTEXT_PERF_EVENT,     /* profile, interval, software, hardware, watchpoint: bpf_perf_event_data (starts with
+                                    pt_regs) */
+    LANG_CONTEXT_ITERATOR,       /* iter: u64 arguments as args tells, [0] meta, [1] the object */
 };
 #define CONTEXT_BIT(name) (1u << LANG_CONTEXT_##name)
 

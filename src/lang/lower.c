@@ -262,8 +262,25 @@ static ir_value current_tgid(struct lower *l) {
     return ir_binary(l->f, IR_LSHR, ir_call0(l->f, IR_HELPER_get_current_pid_tgid), ir_constant(l->f, 32));
 }
 
+/* One call more than there are objects: with NULL, at the end. For each object a byte goes to the reader, so that it is
+ * given the objects in portions and can empty the rings between them:
+ *     if (!object) goto drop;
+ *     seq_write(meta->seq, "\0", 1); */
+static void pace_iterator(struct lower *l, ir_block drop) {
+    struct ir_function *f = l->f;
+    static const uint8_t zeros[8];
+    ir_value context = lower_context(l);
+
+    continue_if(l, ir_load_const(f, 8, context, 8), drop);
+    ir_value file = ir_load(f, 8, ir_load_const(f, 8, context, 0), 0);
+    ir_value byte = lower_constants(l, lang_plan_constants(l->plan, zeros, sizeof zeros));
+    ir_calln(f, IR_HELPER_seq_write, file, byte, ir_constant(f, 1));
+}
+
 static void filter_event(struct lower *l, ir_block drop) {
     const struct lang_target *target = l->target;
+    if (target->context == LANG_CONTEXT_ITERATOR)
+        pace_iterator(l, drop);
     if (target->context == LANG_CONTEXT_SYSCALL_ENTER || target->context == LANG_CONTEXT_SYSCALL_EXIT)
         filter_syscall(l, drop);
     if (target->filter_pid)

@@ -187,7 +187,6 @@ static ir_value stack_argument(struct lower *l, int64_t number, struct loc loc) 
 
 /* argN */
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
-    struct ir_function *f = l->f;
     if (l->target->usdt)
         return lower_usdt_argument(l, &l->target->usdt->items[number], loc);
     switch (l->target->context) {

@@ -113,6 +113,7 @@ static struct place args_place(struct lower *l) {
     case LANG_CONTEXT_RAW_TRACEPOINT:
     case LANG_CONTEXT_FENTRY:
     case LANG_CONTEXT_FEXIT:
+    case LANG_CONTEXT_ITERATOR:
         return (struct place){WHERE_ARGS, lower_context(l), 0};
     case LANG_CONTEXT_KPROBE:
         return (struct place){WHERE_CALL, IR_NONE, 0};

@@ -186,6 +186,7 @@ static bool updates(const struct node *node, const struct lang_map *map) {
 static bool can_allocate(enum lang_context context) {
     switch (context) {
     case LANG_CONTEXT_NONE:
+    case LANG_CONTEXT_ITERATOR:
     case LANG_CONTEXT_SYSCALL_ENTER:
     case LANG_CONTEXT_SYSCALL_EXIT:
     case LANG_CONTEXT_UPROBE:

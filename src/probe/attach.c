@@ -1,6 +1,7 @@
 /* From loaded programs to running ones. */
 #include "base/diag.h"
 #include "kernel/bpf.h"
+#include "kernel/uapi.h"
 #include "probe/attach_int.h"
 
 #include <dirent.h>
@@ -21,6 +22,13 @@ void probe_note_failure(struct attachment *at, const struct probe_target *target
         failure.text.kind = PROBE_ERROR_NO_MATCH;
     if (number == EINVAL && target->frequency)
         failure.text.hint = "the frequency may be above kernel.perf_event_max_sample_rate";
+    if (target->event_type == PERF_TYPE_BREAKPOINT && target->mechanism == PROBE_PERF_SAMPLE)
+        probe_explain_watchpoint(number, &failure.text);
+    if (target->instead && (number == ENOENT || number == EOPNOTSUPP || number == ENODEV || number == ENOSYS)) {
+        failure.text.message = arena_printf(at->context->arena, "%s: this machine does not count it", target->name);
+        failure.text.hint =
+            arena_printf(at->context->arena, "virtual machines seldom have hardware counters; %s", target->instead);
+    }
     vec_push(at->context->arena, &at->link->failures, failure);
 }
 
@@ -75,7 +83,10 @@ static void attach_perf_tracepoint(struct attachment *at, const struct item *ite
 /* Opens and hangs in one sampled event; -ENODEV and -ESRCH mean that its CPU or thread went away. */
 static int sample_on(struct attachment *at, const struct item *item, int pid, int cpu) {
     const struct probe_target *target = item->target;
-    int fd = kernel_perf_software(target->software_config, target->period, target->frequency, pid, cpu);
+    int fd = target->event_type == PERF_TYPE_BREAKPOINT
+                 ? kernel_perf_watchpoint(target->address, target->length, target->access, pid, cpu)
+                 : kernel_perf_sampled(target->event_type, target->event_config, target->period, target->frequency, pid,
+                                       cpu);
 
     return fd < 0 ? fd : probe_hang_in(at, fd, item->cookie, false);
 }
@@ -123,6 +134,24 @@ static void attach_sample(struct attachment *at, const struct item *item) {
         probe_note_failure(at, item->target, -result, "opening the perf event of");
     else
         at->link->attached++;
+}
+
+/* ---- iterators ----------------------------------------------------------------------------------------------- */
+
+/* Iterators over tasks, their files and mappings can keep to one process. */
+static bool is_about_tasks(const struct probe_target *target) { return str_starts(target->event, "task"); }
+
+static void attach_iterator(struct attachment *at, const struct item *item) {
+    const struct kernel_iterator_tasks tasks = {.pid = (uint32_t)at->context->pid};
+    bool one_process = at->context->pid > 0 && is_about_tasks(item->target);
+    int fd = kernel_link_iterator(at->program_fd, one_process ? &tasks : NULL, one_process ? sizeof tasks : 0);
+
+    if (fd < 0) {
+        probe_note_failure(at, item->target, -fd, "attaching");
+        return;
+    }
+    probe_keep_fast(at, fd);
+    at->link->attached++;
 }
 
 /* ---- uprobes ------------------------------------------------------------------------------------------------- */
@@ -224,6 +253,9 @@ static void attach_one(struct attachment *at, const struct item *item) {
     case PROBE_KPROBE:
     case PROBE_FENTRY:
         probe_attach_function(at, item);
+        return;
+    case PROBE_ITERATOR:
+        attach_iterator(at, item);
         return;
     case PROBE_RUN_ONCE:
     case PROBE_SYSCALL_ENTER:

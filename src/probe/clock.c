@@ -98,7 +98,8 @@ static int clock_expand(struct probe_context *context, const struct probe_point 
 
     struct probe_target *target = probe_add_target(context, point, out);
     target->mechanism = PROBE_PERF_SAMPLE;
-    target->software_config = PERF_COUNT_SW_CPU_CLOCK;
+    target->event_type = PERF_TYPE_SOFTWARE;
+    target->event_config = PERF_COUNT_SW_CPU_CLOCK;
     target->period = parsed.period;
     target->frequency = parsed.frequency;
     target->one_cpu = point->kind == &probe_kind_interval;

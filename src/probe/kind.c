@@ -15,10 +15,11 @@
 #include <strings.h>
 
 const struct probe_kind *const probe_kinds[] = {
-    &probe_kind_begin,         &probe_kind_end,      &probe_kind_fentry,     &probe_kind_fexit,
-    &probe_kind_interval,      &probe_kind_kprobe,   &probe_kind_kretprobe,  &probe_kind_profile,
-    &probe_kind_rawtracepoint, &probe_kind_software, &probe_kind_tracepoint, &probe_kind_uprobe,
-    &probe_kind_uretprobe,     &probe_kind_usdt,
+    &probe_kind_begin,    &probe_kind_end,           &probe_kind_self,     &probe_kind_test,
+    &probe_kind_bench,    &probe_kind_fentry,        &probe_kind_fexit,    &probe_kind_hardware,
+    &probe_kind_interval, &probe_kind_iter,          &probe_kind_kprobe,   &probe_kind_kretprobe,
+    &probe_kind_profile,  &probe_kind_rawtracepoint, &probe_kind_software, &probe_kind_tracepoint,
+    &probe_kind_uprobe,   &probe_kind_uretprobe,     &probe_kind_usdt,     &probe_kind_watchpoint,
 };
 const uint32_t probe_kind_count = sizeof probe_kinds / sizeof *probe_kinds;
 
@@ -60,8 +61,6 @@ struct probe_target *probe_add_target(struct probe_context *context, const struc
 int probe_unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {
     const char *names[sizeof probe_kinds / sizeof *probe_kinds];
 
-    if (probe_is_absent(context, point, error))
-        return -EINVAL;
     for (uint32_t i = 0; i < probe_kind_count; i++)
         names[i] = probe_kinds[i]->name;
     int result = probe_fail_text(context, error, &point->provider, "Invalid probe type: %s", point->provider.text);

@@ -48,7 +48,7 @@ struct object_btf *probe_btf(struct probe_context *context);
 
 /* How the kernel delivers the event, which fixes the program's type and what `ctx` points to. */
 enum probe_mechanism {
-    /* begin, end: a raw tracepoint program run once by BPF_PROG_TEST_RUN. Nothing to attach. */
+    /* begin, end, self, test, bench: a raw tracepoint program run by BPF_PROG_TEST_RUN. Nothing to attach. */
     PROBE_RUN_ONCE,
     /* syscalls:sys_enter_X, raw_syscalls:sys_enter: ctx is u64[2] = { struct pt_regs *, long number }.
      * The program itself must compare the number with `syscall_number` (unless -1) and turn away 32-bit compat calls,
@@ -62,7 +62,7 @@ enum probe_mechanism {
     PROBE_BTF_TRACEPOINT,
     /* Tracepoint whose fields are read: ctx is the record, args describes it (offsets from ctx). */
     PROBE_PERF_TRACEPOINT,
-    /* profile, interval, software: ctx is struct bpf_perf_event_data. */
+    /* profile, interval, software, hardware, watchpoint: ctx is struct bpf_perf_event_data. */
     PROBE_PERF_SAMPLE,
     /* uprobe, uretprobe, usdt: ctx is struct pt_regs of the user thread. */
     PROBE_UPROBE,
@@ -72,6 +72,9 @@ enum probe_mechanism {
     /* A kernel function by its trampoline: ctx is u64[], the arguments in the layout of `args`; with is_return they
      * are followed by the result. */
     PROBE_FENTRY,
+    /* iter: runs for each object while the iterator is read (see probe_read_iterator); ctx is u64[], the arguments of
+     * the kernel's iterator, which args describes. The object is NULL in one last call. */
+    PROBE_ITERATOR,
 };
 
 /* One concrete event. */
@@ -90,18 +93,24 @@ struct probe_target {
     uint64_t tracepoint_id; /* PERF_TRACEPOINT: id for perf_event_open */
     uint32_t attach_btf_id; /* not 0: tp_btf (SYSCALL_* on a kernel with BTF, BTF_TRACEPOINT) */
 
-    /* profile, interval, software */
-    uint32_t software_config; /* PERF_COUNT_SW_* */
-    uint64_t period;          /* ns of a clock or events; 0 when `frequency` is given */
-    uint64_t frequency;       /* samples a second; 0 when `period` is given */
-    bool one_cpu;             /* interval: a single CPU; never filtered by pid */
+    /* profile, interval, software, hardware, watchpoint */
+    uint32_t event_type;     /* PERF_TYPE_SOFTWARE, HARDWARE, BREAKPOINT */
+    uint32_t event_config;   /* PERF_COUNT_SW_*, PERF_COUNT_HW_* */
+    uint64_t period;         /* ns of a clock or events; 0 when `frequency` is given */
+    uint64_t frequency;      /* samples a second; 0 when `period` is given */
+    bool one_cpu;            /* interval: a single CPU; never filtered by pid */
+    const char *instead;     /* hardware: what to use on machines that can not count this; or NULL */
+    uint32_t length, access; /* watchpoint, of `address`: bytes, KERNEL_WATCH_* */
 
     /* uprobe, uretprobe */
     const char *path;   /* file to open */
     const char *symbol; /* NULL when given by address only */
     uint64_t offset;    /* in the file: what the kernel wants */
-    uint64_t address;   /* virtual address in the file: what a symbol table says */
+    uint64_t address;   /* virtual address in the file: what a symbol table says. watchpoint: where it watches */
     bool is_return;
+
+    /* iter */
+    const char *pin; /* where its link goes in the BPF file system; NULL: it is read at once */
 
     /* usdt: a uprobe too; one target for each place of a probe */
     const struct object_usdt_arguments *usdt; /* where the arguments are at this place */
@@ -196,6 +205,13 @@ int probe_attach(struct probe_context *context, struct probe_link *out, int prog
                  const struct probe_target *const *targets, const uint64_t *cookies, uint32_t count,
                  struct probe_error *error);
 void probe_detach(struct probe_link *link);
+
+/* iter: an open iterator over an attached program; a file descriptor. Each read(2) of N bytes runs the program for
+ * about N objects when the program writes a byte for each; 0 is the end. */
+int probe_open_iterator(struct probe_context *context, const struct probe_link *link, struct probe_error *error);
+/* Puts the link into the BPF file system, where whoever reads the file runs the program. *path: where that is. */
+int probe_pin_iterator(struct probe_context *context, const struct probe_link *link, const struct probe_target *target,
+                       const char **path, struct probe_error *error);
 /* Ends many links: the fast ones first, then the slow ones with their waits side by side. */
 void probe_detach_all(struct probe_link *const *links, uint32_t count);
 /* For the way out: the same, but returns when no program is attached any more. The perf events that then are left

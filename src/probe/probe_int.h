@@ -53,7 +53,8 @@ struct probe_kind {
 
 extern const struct probe_kind probe_kind_begin, probe_kind_end, probe_kind_tracepoint, probe_kind_rawtracepoint,
     probe_kind_profile, probe_kind_interval, probe_kind_software, probe_kind_uprobe, probe_kind_uretprobe,
-    probe_kind_usdt, probe_kind_kprobe, probe_kind_kretprobe, probe_kind_fentry, probe_kind_fexit;
+    probe_kind_usdt, probe_kind_kprobe, probe_kind_kretprobe, probe_kind_fentry, probe_kind_fexit, probe_kind_hardware,
+    probe_kind_watchpoint, probe_kind_iter, probe_kind_self, probe_kind_test, probe_kind_bench;
 extern const struct probe_kind *const probe_kinds[];
 extern const uint32_t probe_kind_count;
 
@@ -66,9 +67,6 @@ struct probe_target *probe_add_target(struct probe_context *context, const struc
 
 /* Fills the error "Invalid probe type" with the nearest names. */
 int probe_unknown_kind(struct probe_context *context, const struct probe_point *point, struct probe_error *error);
-
-/* absent.c: true, and the error filled, when the provider is one of bpftrace's that there is no kind for. */
-bool probe_is_absent(struct probe_context *context, const struct probe_point *point, struct probe_error *error);
 
 /* point.c */
 int probe_split(struct probe_context *context, const char *text, struct probe_point *point, struct probe_error *error);
@@ -88,6 +86,9 @@ int probe_fail_system(struct probe_context *context, struct probe_error *error, 
     __attribute__((format(printf, 4, 5)));
 /* "did you mean a, b or c?", or NULL when nothing is near. */
 const char *probe_nearest(struct probe_context *context, const char *wanted, const char *const *names, uint32_t count);
+
+/* watchpoint.c: what an errno of perf_event_open means for a watchpoint. */
+void probe_explain_watchpoint(int number, struct probe_error *error);
 
 /* syscalls.c: the number of a call under the name tracefs gives it ("newfstat"), or -1. */
 int32_t probe_syscall_number(const char *tracefs_name);

@@ -25,6 +25,10 @@ struct probe_program probe_program(const struct probe_context *context, const st
         return (struct probe_program){.type = BPF_PROG_TYPE_TRACEPOINT};
     case PROBE_PERF_SAMPLE:
         return (struct probe_program){.type = BPF_PROG_TYPE_PERF_EVENT};
+    case PROBE_ITERATOR:
+        return (struct probe_program){.type = BPF_PROG_TYPE_TRACING,
+                                      .expected_attach_type = BPF_TRACE_ITER,
+                                      .attach_btf_id = target->attach_btf_id};
     case PROBE_UPROBE:
         return (struct probe_program){.type = BPF_PROG_TYPE_KPROBE,
                                       .expected_attach_type =
@@ -54,6 +58,7 @@ bool probe_has_cookie(const struct probe_context *context, const struct probe_ta
 
     switch (target->mechanism) {
     case PROBE_RUN_ONCE:
+    case PROBE_ITERATOR:
     case PROBE_SYSCALL_ENTER: /* many targets, one attachment: the number tells them apart */
     case PROBE_SYSCALL_EXIT:
     case PROBE_FENTRY: /* a program for each function */

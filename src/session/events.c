@@ -58,7 +58,8 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
         int64_t code;
         memcpy(&code, payload_of(bytes), sizeof code);
         s->exit_code = (int)(code & 0xff);
-        s->stop = s->exit_dropped = true;
+        s->stop = true;
+        s->exit_dropped = !s->is_iterating; /* an iterator is read to its end */
         break;
     }
     }

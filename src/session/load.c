@@ -203,6 +203,10 @@ static int attach_unit(struct session *s, struct session_unit *unit) {
     return SESSION_OK;
 }
 
+static bool is_attached(const struct session_unit *unit) {
+    return unit->moment == SESSION_AT_EVENT || unit->moment == SESSION_AT_READING;
+}
+
 /* The kernel calls what was attached to a function, of a program or its own, newest first, except for what it calls at
  * the return of a kprobe. */
 static bool runs_newest_first(const struct session_unit *unit) {
@@ -222,7 +226,7 @@ int session_attach(struct session *s) {
     for (uint32_t i = 0; i < s->units.count; i++) {
         struct session_unit *unit = s->units.data[i];
         int result = SESSION_OK;
-        if (!unit->is_begin && !unit->is_end && !runs_newest_first(unit))
+        if (is_attached(unit) && !runs_newest_first(unit))
             result = attach_unit(s, unit);
         if (result != SESSION_OK)
             return result;

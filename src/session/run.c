@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WATCH_STOP, WATCH_TARGET };
+enum { WATCH_STOP, WATCH_TARGET, WATCH_USER, WATCHED };
 
 /* ---- targets -------------------------------------------------------------------------------------------------- */
 
@@ -66,7 +66,7 @@ static void end_command(struct session *s) {
 
 /* ---- the loop ------------------------------------------------------------------------------------------------- */
 
-static int drain(struct session *s) {
+int session_drain(struct session *s) {
     if (!s->rings)
         return SESSION_OK;
     int64_t count = kernel_rings_drain(s->rings, session_record, s);
@@ -74,21 +74,46 @@ static int drain(struct session *s) {
     return count < 0 && count != -EINTR ? session_system_error("reading events", (int)count) : SESSION_OK;
 }
 
+static int watched_fd(const struct session *s, uint32_t which) {
+    switch (which) {
+    case WATCH_STOP:
+        return s->options->stop_fd;
+    case WATCH_TARGET:
+        return s->target_fd;
+    default:
+        return s->options->user_fd;
+    }
+}
+
+/* What a watched descriptor says: the user wants the results, the target has ended, or a signal for `self` blocks. */
+static int notice(struct session *s, uint32_t which) {
+    uint64_t times;
+    if (which != WATCH_USER) {
+        s->stop = true;
+        return SESSION_OK;
+    }
+    int result = SESSION_OK;
+    if (read(s->options->user_fd, &times, sizeof times) != sizeof times)
+        times = 0;
+    for (uint64_t i = 0; i < times && result == SESSION_OK && !s->stop; i++)
+        result = session_run_blocks(s, SESSION_AT_SIGNAL);
+    return result;
+}
+
 static int wait_without_rings(struct session *s, int epoll_fd) {
     struct epoll_event ready;
     int count = epoll_wait(epoll_fd, &ready, 1, -1);
-    if (count == 1) /* the user wants the results, or the target has ended */
-        s->stop = true;
+    if (count == 1)
+        return notice(s, ready.data.u32);
     return count < 0 && errno != EINTR ? session_system_error("waiting", -errno) : SESSION_OK;
 }
 
 static int loop_without_rings(struct session *s) {
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC), result = SESSION_OK;
-    const int fds[] = {[WATCH_STOP] = s->options->stop_fd, [WATCH_TARGET] = s->target_fd};
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < WATCHED; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        if (fds[i] >= 0)
-            epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event);
+        if (watched_fd(s, i) >= 0)
+            epoll_ctl(epoll_fd, EPOLL_CTL_ADD, watched_fd(s, i), &event);
     }
     while (!s->stop && result == SESSION_OK)
         result = wait_without_rings(s, epoll_fd);
@@ -97,48 +122,53 @@ static int loop_without_rings(struct session *s) {
 }
 
 static int loop_with_rings(struct session *s) {
-    if (s->options->stop_fd >= 0)
-        kernel_rings_watch(s->rings, s->options->stop_fd, WATCH_STOP);
-    if (s->target_fd >= 0)
-        kernel_rings_watch(s->rings, s->target_fd, WATCH_TARGET);
-    int result = drain(s);
+    for (uint32_t i = 0; i < WATCHED; i++) {
+        if (watched_fd(s, i) >= 0)
+            kernel_rings_watch(s->rings, watched_fd(s, i), i);
+    }
+    int result = session_drain(s);
     while (!s->stop && result == SESSION_OK) {
-        uint32_t ready[2];
-        int count = kernel_rings_wait(s->rings, kernel_rings_timeout(s->rings), ready, 2);
+        uint32_t ready[WATCHED];
+        int count = kernel_rings_wait(s->rings, kernel_rings_timeout(s->rings), ready, WATCHED);
         if (count < 0 && count != -EINTR)
             return session_system_error("waiting for events", count);
-        s->stop = s->stop || count > 0;
-        result = drain(s);
+        for (int i = 0; i < count && result == SESSION_OK; i++)
+            result = notice(s, ready[i]);
+        int drained = session_drain(s);
+        result = result == SESSION_OK ? drained : result;
     }
     return result;
 }
 
 int session_events(struct session *s) { return s->rings ? loop_with_rings(s) : loop_without_rings(s); }
 
-/* ---- begin and end --------------------------------------------------------------------------------------------- */
+/* ---- blocks without events ------------------------------------------------------------------------------------- */
 
-static int run_blocks(struct session *s, bool begin) {
-    for (uint32_t i = 0; i < s->units.count && !(begin && s->stop); i++) {
+int session_run_blocks(struct session *s, enum session_moment moment) {
+    for (uint32_t i = 0; i < s->units.count && !(moment != SESSION_AT_END && s->stop); i++) {
         struct session_unit *unit = s->units.data[i];
         uint32_t ignored;
-        if (!(begin ? unit->is_begin : unit->is_end))
+        if (unit->moment != moment)
             continue;
         int error = kernel_program_test_run(unit->program_fd, NULL, 0, &ignored);
-        if (error < 0)
-            return session_system_error(begin ? "running begin" : "running end", error);
-        int result = drain(s);
+        if (error < 0) {
+            char what[64];
+            snprintf(what, sizeof what, "running %s", unit->target.name);
+            return session_system_error(what, error);
+        }
+        int result = session_drain(s);
         if (result != SESSION_OK)
             return result;
     }
     return SESSION_OK;
 }
 
-static bool only_begin_and_end(const struct session *s) {
+static bool has_blocks(const struct session *s, enum session_moment moment) {
     for (uint32_t i = 0; i < s->units.count; i++) {
-        if (!s->units.data[i]->is_begin && !s->units.data[i]->is_end)
-            return false;
+        if (s->units.data[i]->moment == moment)
+            return true;
     }
-    return true;
+    return false;
 }
 
 static void detach(struct session *s) {
@@ -168,23 +198,23 @@ static void announce(struct session *s) {
 
 /* Results: what is still in the rings, the end blocks, warnings, an empty line, the maps. */
 static int finish(struct session *s) {
-    int result = drain(s);
+    int result = session_drain(s);
     s->exit_dropped = false; /* exit() ends the events; the end blocks still speak */
     bool ended = view_output_ended(s->view.out);
     if (result == SESSION_OK && !ended && !s->options->dry_run)
-        result = run_blocks(s, false);
+        result = session_run_blocks(s, SESSION_AT_END);
     if (s->options->format == VIEW_TEXT) /* always, as scripts around bpftrace expect */
         view_output_write(s->view.out, "\n\n", 2);
     session_report_failures(s);
-    if (!s->options->dry_run && s->settings.print_maps_on_exit)
+    if (!s->options->dry_run && s->options->mode == SESSION_TRACE && s->settings.print_maps_on_exit)
         session_print_all_maps(s);
     return result;
 }
 
-/* begin and end are attached by being there, also when begin ends the run before anything else is attached. */
+/* What has no event is attached by being there, also when begin ends the run before anything else is attached. */
 static void count_blocks(struct session *s) {
     for (uint32_t i = 0; i < s->units.count; i++) {
-        if (s->units.data[i]->is_begin || s->units.data[i]->is_end)
+        if (s->units.data[i]->targets.items.data[0]->mechanism == PROBE_RUN_ONCE)
             s->attached += s->units.data[i]->targets.items.count;
     }
 }
@@ -216,7 +246,7 @@ static int start(struct session *s) {
     int memory;
     struct view_output *out = hold_output(s, &memory);
     count_blocks(s);
-    int result = s->options->dry_run ? SESSION_OK : run_blocks(s, true);
+    int result = s->options->dry_run ? SESSION_OK : session_run_blocks(s, SESSION_AT_BEGIN);
     if (result == SESSION_OK && !s->stop)
         result = session_attach(s);
     if (out) {
@@ -229,14 +259,36 @@ static int start(struct session *s) {
     return result;
 }
 
+/* Until there is nothing more to be told. */
+static int watch(struct session *s) {
+    if (has_blocks(s, SESSION_AT_READING))
+        return session_read_iterators(s);
+    if (has_blocks(s, SESSION_AT_EVENT) || has_blocks(s, SESSION_AT_SIGNAL))
+        return session_events(s);
+    return SESSION_OK;
+}
+
+/* --test, --bench: nothing is attached. */
+static int try_out(struct session *s) {
+    int code = SESSION_OK;
+    int result = session_run_blocks(s, SESSION_AT_BEGIN);
+    if (result == SESSION_OK && !s->stop)
+        result = s->options->mode == SESSION_TEST ? session_tests(s, &code) : session_benches(s, &code);
+    int finished = finish(s);
+    result = result != SESSION_OK ? result : finished;
+    return result != SESSION_OK ? result : code;
+}
+
 static int trace(struct session *s) {
+    if (s->options->mode != SESSION_TRACE)
+        return try_out(s);
     int result = start(s);
     if (result != SESSION_OK)
         return result;
     if (!s->options->dry_run && !s->stop) {
         result = release_command(s);
-        if (result == SESSION_OK && !only_begin_and_end(s))
-            result = session_events(s);
+        if (result == SESSION_OK)
+            result = watch(s);
     }
     detach(s);
     end_command(s);
@@ -284,7 +336,9 @@ int session_run(const struct session_options *options) {
     s->options = options;
     s->arena = arena;
     s->target_fd = s->map_btf_fd = -1;
-    s->view = (struct view){.out = view_output_new(options->output_fd, options->buffering), .format = options->format};
+    s->view = (struct view){.out = view_output_new(options->output_fd, options->buffering),
+                            .format = options->format,
+                            .plain = options->plain};
     diag_init(&s->diags, arena, &options->source);
     s->features = kernel_features_new(arena);
     kernel_cpus_read(arena, &s->cpus);

@@ -38,7 +38,8 @@ struct session_options {
     uint32_t positional_count;
     pid_t pid;                  /* -p, 0 none */
     const char *const *command; /* -c as words, NULL-terminated, or NULL */
-    bool allow_unsafe, dry_run, quiet, verbose, color;
+    bool allow_unsafe, dry_run, quiet, verbose;
+    bool color, plain; /* messages in colours; results without */
     bool compile_only; /* nothing is loaded */
     bool warn_at_once; /* -k: each failure of a helper when it happens, instead of their sum at the end */
     bool no_warnings;  /* but of data that was lost */
@@ -54,6 +55,7 @@ struct session_options {
     unsigned stages;                 /* SESSION_STAGE_* to print; then nothing runs */
     bool list;                       /* -l with a program: print its probes */
     int stop_fd;                     /* readable: the user wants the results now; -1 none */
+    int user_fd;                     /* eventfd: SIGUSR1 arrived; -1 none */
     int output_fd;                   /* results */
     const char *output_name;         /* as messages call it */
     enum view_format format;

@@ -16,6 +16,17 @@
 #include "symbol/symbol.h"
 #include <regex.h>
 
+/* When a block runs. */
+enum session_moment {
+    SESSION_AT_EVENT,  /* its probes fire */
+    SESSION_AT_BEGIN,  /* before anything is attached */
+    SESSION_AT_END,    /* after everything is detached */
+    SESSION_AT_SIGNAL, /* tarsier gets SIGUSR1 */
+    SESSION_AT_TEST,   /* --test runs it once */
+    SESSION_AT_BENCH,  /* --bench runs it many times */
+    SESSION_AT_READING /* iter: the iterator is read */
+};
+
 /* One program: a block of the script for a group of targets. */
 struct session_unit {
     struct lang_unit lang;
@@ -30,7 +41,7 @@ struct session_unit {
     struct probe_link link;
     uint64_t *cookies; /* one for each target, or NULL */
     uint64_t missed;   /* hits that the kernel missed, read when the link ended */
-    bool is_begin, is_end;
+    enum session_moment moment;
 };
 
 struct session_map {
@@ -101,8 +112,10 @@ struct session {
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
     int target_fd;
-    bool refused;            /* the system does not let us look for targets */
-    bool stop, exit_dropped; /* exit() was handled: later records are dropped */
+    bool refused;                       /* the system does not let us look for targets */
+    bool is_iterating;                  /* exit() lets the iterator run to its end */
+    bool left_out_test, left_out_bench; /* such blocks are there, but this is not their mode */
+    bool stop, exit_dropped;            /* exit() was handled: later records are dropped */
     int exit_code;
     uint64_t attached;
 };
@@ -137,6 +150,18 @@ int session_system_error(const char *what, int error);
 
 /* run.c */
 int session_events(struct session *s);
+/* Hands out the records that are there. */
+int session_drain(struct session *s);
+/* Runs the blocks of a moment in the order of the script. */
+int session_run_blocks(struct session *s, enum session_moment moment);
+/* trial.c: --test and --bench. *code becomes 1 when one failed. */
+int session_tests(struct session *s, int *code);
+int session_benches(struct session *s, int *code);
+
+/* iterate.c: reads the iterators to their ends, or pins them. */
+int session_read_iterators(struct session *s);
+/* Ends the watchpoints on an address; how many there were. */
+uint32_t session_unwatch(struct session *s, uint64_t address);
 
 /* events.c */
 bool session_record(void *session, uint32_t cpu, const void *payload, uint32_t size);

@@ -87,6 +87,40 @@ static bool may_share(struct session *s, const struct session_unit *unit, const 
     }
 }
 
+static enum session_moment moment_of(const struct probe_target *target) {
+    static const struct {
+        const char *kind;
+        enum session_moment moment;
+    } moments[] = {
+        {"begin", SESSION_AT_BEGIN}, {"end", SESSION_AT_END},     {"self", SESSION_AT_SIGNAL},
+        {"test", SESSION_AT_TEST},   {"bench", SESSION_AT_BENCH},
+    };
+    if (target->mechanism == PROBE_ITERATOR)
+        return SESSION_AT_READING;
+    for (size_t i = 0; target->mechanism == PROBE_RUN_ONCE && i < sizeof moments / sizeof *moments; i++) {
+        if (strcmp(moments[i].kind, target->kind_name) == 0)
+            return moments[i].moment;
+    }
+    return SESSION_AT_EVENT;
+}
+
+/* Blocks of another mode than that of the run stay away: tests in benchmarks, events in both. */
+static bool belongs(struct session *s, const struct probe_target *target) {
+    switch (moment_of(target)) {
+    case SESSION_AT_BEGIN:
+    case SESSION_AT_END:
+        return true;
+    case SESSION_AT_TEST:
+        s->left_out_test |= s->options->mode != SESSION_TEST;
+        return s->options->mode == SESSION_TEST;
+    case SESSION_AT_BENCH:
+        s->left_out_bench |= s->options->mode != SESSION_BENCH;
+        return s->options->mode == SESSION_BENCH;
+    default:
+        return s->options->mode == SESSION_TRACE;
+    }
+}
+
 static struct session_unit *unit_for(struct session *s, uint32_t first_of_block, struct node *block,
                                      const struct probe_target *target, const struct block_use *use) {
     for (uint32_t i = first_of_block; i < s->units.count; i++) {
@@ -98,8 +132,7 @@ static struct session_unit *unit_for(struct session *s, uint32_t first_of_block,
     unit->lang.target = &unit->target;
     unit->program_fd = -1;
     hash_init(&unit->places, s->arena);
-    unit->is_begin = target->mechanism == PROBE_RUN_ONCE && strcmp(target->kind_name, "begin") == 0;
-    unit->is_end = target->mechanism == PROBE_RUN_ONCE && !unit->is_begin;
+    unit->moment = moment_of(target);
     vec_push(s->arena, &s->units, unit);
     return unit;
 }
@@ -121,6 +154,8 @@ static enum lang_context context_of(const struct probe_target *target) {
         return LANG_CONTEXT_TRACEPOINT;
     case PROBE_PERF_SAMPLE:
         return LANG_CONTEXT_PERF_EVENT;
+    case PROBE_ITERATOR:
+        return LANG_CONTEXT_ITERATOR;
     case PROBE_UPROBE:
         return target->is_return ? LANG_CONTEXT_URETPROBE : LANG_CONTEXT_UPROBE;
     case PROBE_KPROBE:
@@ -134,7 +169,7 @@ static enum lang_context context_of(const struct probe_target *target) {
 /* -p: perf events and uprobes are limited by the kernel, tracepoints by the program. */
 static bool filtered_in_program(const struct probe_target *target) {
     return target->mechanism != PROBE_RUN_ONCE && target->mechanism != PROBE_PERF_SAMPLE &&
-           target->mechanism != PROBE_UPROBE;
+           target->mechanism != PROBE_UPROBE && target->mechanism != PROBE_ITERATOR;
 }
 
 /* The block sends records, and handling them makes system calls. */
@@ -234,8 +269,9 @@ static void report(struct session *s, const struct node *point, const struct pro
 
 /* --probe-filter: which probes may run. begin and end always may. */
 static bool is_chosen(const struct session *s, const struct probe_target *target) {
-    return !s->options->probe_filter || target->mechanism == PROBE_RUN_ONCE ||
-           regexec(&s->probe_filter, target->name, 0, NULL, 0) == 0;
+    enum session_moment moment = moment_of(target);
+    return !s->options->probe_filter || moment == SESSION_AT_BEGIN || moment == SESSION_AT_END ||
+           moment == SESSION_AT_SIGNAL || regexec(&s->probe_filter, target->name, 0, NULL, 0) == 0;
 }
 
 static int compile_filter(struct session *s) {
@@ -275,7 +311,7 @@ static void expand_block(struct session *s, struct node *block) {
         for (uint32_t i = 0; i < targets.items.count; i++) {
             struct probe_target *target = targets.items.data[i];
             found++;
-            if (!is_chosen(s, target))
+            if (!is_chosen(s, target) || (!belongs(s, target) && !s->options->list))
                 continue;
             struct session_unit *unit = unit_for(s, first_unit, block, target, &use);
             vec_push(s->arena, &unit->targets.items, target);
@@ -297,18 +333,42 @@ static void expand_block(struct session *s, struct node *block) {
         describe(s, s->units.data[i]);
 }
 
+/* The kernel calls an iterator's program while its file is read, which is all that such a run does. */
+static void check_iterators(struct session *s) {
+    uint32_t iterators = 0, others = 0;
+    const struct node *last = NULL;
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        const struct session_unit *unit = s->units.data[i];
+        iterators += unit->moment == SESSION_AT_READING;
+        others += unit->moment == SESSION_AT_EVENT || unit->moment == SESSION_AT_SIGNAL;
+        if (unit->moment == SESSION_AT_READING)
+            last = unit->lang.probe;
+    }
+    if (iterators > 1) {
+        diag_error(&s->diags, "iterator", last->child->loc, "iter probe only supports one attach point.");
+        diag_hint(&s->diags, "run each iterator by itself");
+    } else if (iterators && others) {
+        diag_error(&s->diags, "iterator", last->child->loc, "iter can not be mixed with other probes");
+        diag_hint(&s->diags, "besides it there may be begin and end");
+    }
+}
+
 int session_expand(struct session *s) {
     hash_init(&s->probe_ids, s->arena);
     if (compile_filter(s) != SESSION_OK)
         return SESSION_USER_ERROR;
     for (struct node *block = s->program->tree->child; block; block = block->next)
         expand_block(s, block);
+    check_iterators(s);
     if (s->options->probe_filter)
         regfree(&s->probe_filter);
     if (s->refused)
         return SESSION_SYSTEM_ERROR;
     if (s->units.count == 0 && s->diags.error_count == 0) {
-        fprintf(stderr, "ERROR: No probes to attach\n");
+        fprintf(stderr, "ERROR: %s\n",
+                s->left_out_test    ? "No probes attached; use --test to run test probes."
+                : s->left_out_bench ? "No probes attached; use --bench to run benchmark probes."
+                                    : "No probes to attach");
         return SESSION_USER_ERROR;
     }
     return s->diags.error_count ? SESSION_USER_ERROR : SESSION_OK;

@@ -31,6 +31,7 @@ struct view {
     struct view_output *out;
     enum view_format format;
     const struct view_names *names; /* NULL: such values print as numbers */
+    bool plain;                     /* no colours */
     const char *string_trailer;     /* behind a string that fills its buffer; NULL: ".." */
 };
 
@@ -102,6 +103,22 @@ void view_print_attached(const struct view *view, uint64_t probes);
 void view_print_lost(const struct view *view, uint64_t events);
 void view_print_helper_error(const struct view *view, const char *message, const char *helper, int64_t result,
                              const char *file, uint32_t line, uint32_t column);
+
+/* --- tests and benchmarks --- */
+
+struct view_trial {
+    const char *name;
+    bool passed;          /* tests */
+    uint64_t nanoseconds; /* a test: of its run; a benchmark: of one run on average */
+    uint64_t runs;        /* benchmarks */
+};
+
+/* The result of trials[index] and, around the first and the last one, the lines that frame them all. `output` is what
+ * the test printed, shown when it failed. */
+void view_print_test(const struct view *view, const struct view_trial *trials, uint32_t count, uint32_t index,
+                     const char *output, size_t length);
+void view_print_bench(const struct view *view, const struct view_trial *trials, uint32_t count, uint32_t index,
+                      bool is_first);
 
 /* Appends the text as a quoted JSON string. Bytes that are not UTF-8 become \u00NN. */
 void view_json_string(const char *text, size_t length, struct strbuf *out);

@@ -294,6 +294,21 @@ uint64_t kernel_link_missed(int link_fd) {
     return 0;
 }
 
+int kernel_link_iterator(int program_fd, const void *information, uint32_t information_size) {
+    (void)program_fd, (void)information, (void)information_size;
+    return -ENOTSUP;
+}
+
+int kernel_iterator_create(int link_fd) {
+    (void)link_fd;
+    return -ENOTSUP;
+}
+
+int kernel_link_pin(int link_fd, const char *path) {
+    (void)link_fd, (void)path;
+    return -ENOTSUP;
+}
+
 /* ---- rings ----------------------------------------------------------------------------------------------------- */
 
 struct kernel_rings {

@@ -6,7 +6,6 @@ import pytest
 
 @pytest.mark.parametrize("probe, error, hint", [
     ("k:tcp_no_such_function", "No matches for kprobe tcp_no_such_function.", "-l 't:*tcp*'"),
-    ("w:0x100:4:w", "watchpoint probes are not part of this version", "uprobe"),
     ("U:/bin/sh:x", "No matches for usdt /bin/sh:x", "no usdt probes"),
     ("uprob:/bin/sh:x", "Invalid probe type: uprob", "did you mean uprobe?"),
     ("rt:sched:sched_switch", "No matches for rawtracepoint sched:sched_switch", "a module, not a system"),

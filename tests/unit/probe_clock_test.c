@@ -10,7 +10,7 @@ static void expect_clock(struct fixture *fixture, const char *text, const char *
 
     assert_string_equal(target->name, name);
     assert_int_equal(target->mechanism, PROBE_PERF_SAMPLE);
-    assert_int_equal(target->software_config, PERF_COUNT_SW_CPU_CLOCK);
+    assert_int_equal(target->event_config, PERF_COUNT_SW_CPU_CLOCK);
     assert_int_equal(target->period, period);
     assert_int_equal(target->frequency, frequency);
 }
@@ -68,7 +68,7 @@ static void a_software_event_has_a_default_count(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct probe_target *target = only_target(*state, rows[i].text, false);
         assert_string_equal(target->name, rows[i].name);
-        assert_int_equal(target->software_config, rows[i].config);
+        assert_int_equal(target->event_config, rows[i].config);
         assert_int_equal(target->period, rows[i].period);
     }
 }
