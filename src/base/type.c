@@ -311,10 +311,10 @@ void type_format(const struct type *type, struct strbuf *out) {
         (type_is_record(type) ? format_record : format_tuple)(type, out);
         break;
     case TYPE_KSTACK:
-        strbuf_addstr(out, "kstack");
-        break;
     case TYPE_USTACK:
-        strbuf_addstr(out, "ustack");
+        strbuf_addf(out, "%cstack", type->kind == TYPE_KSTACK ? 'k' : 'u');
+        if (type->stack_mode != TYPE_STACK_BPFTRACE)
+            strbuf_addf(out, "(%s)", type_stack_mode_names[type->stack_mode]);
         break;
     case TYPE_HIST:
         strbuf_addstr(out, "hist_t");

@@ -127,6 +127,15 @@ struct lang_variable *check_find_variable(struct check *c, const struct node *no
 void check_assign_variable(struct check *c, struct lang_variable *variable, const struct node *value,
                            const struct type *type, struct loc loc);
 
+/* ---- check_ranges.c ---------------------------------------------------------------------------------------- */
+
+/* What storing an integer in something of type `to` does to it: constants must fit, a change of sign or size is told.
+ * `value` may be NULL. */
+void check_store_range(struct check *c, const struct node *value, const struct type *from, const struct type *to,
+                       const char *what, struct loc loc);
+/* Comparisons of integers that are always true or always false, or that compare large numbers as negative ones. */
+void check_comparison_range(struct check *c, const struct node *node);
+
 /* ---- check_expressions.c, check_operators.c ---------------------------------------------------------------- */
 
 /* Any expression, also one without a value (statement). Sets and returns node->type. */

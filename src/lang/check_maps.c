@@ -110,8 +110,11 @@ bool check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struc
         map->key = promoted;
         c->maps_changed = true;
     }
-    if (promoted)
+    if (promoted) {
+        if (!keys->next && keys->is_constant)
+            check_store_range(c, keys, type, promoted, arena_printf(c->arena, "the key of %s", map->name), loc);
         return true;
+    }
     check_error(c, "map-key-mismatch", loc,
                 "Argument mismatch for %s: trying to access with arguments: '%s' when map expects arguments: '%s'",
                 map->name, check_type_text(c, type), check_type_text(c, map->key));

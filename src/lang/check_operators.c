@@ -339,6 +339,7 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
         }
         adapt_literal(left, b);
         adapt_literal(right, a);
+        check_comparison_range(c, node);
         return;
     }
     if (equality && a->kind == b->kind && (a->kind == TYPE_MACADDR || a->kind == TYPE_USERNAME))

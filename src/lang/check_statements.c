@@ -43,16 +43,6 @@ static void report_shadowing(struct check *c, const struct node *node, const str
     check_hint(c, "use another name");
 }
 
-static bool fits(int64_t number, const struct type *value, const struct type *type) {
-    unsigned unused = type->size >= 8 ? 0 : 64 - type->size * 8;
-
-    if (value->size == 8 && !value->is_signed && number < 0) /* above INT64_MAX */
-        return type->size == 8 && !type->is_signed;
-    if (type->is_signed)
-        return (int64_t)((uint64_t)number << unused) >> unused == number;
-    return number >= 0 && (uint64_t)number << unused >> unused == (uint64_t)number;
-}
-
 static void report_assign_mismatch(struct check *c, const struct lang_variable *variable, const struct type *type,
                                    struct loc loc) {
     check_error(c, "variable-mismatch", loc,
@@ -70,11 +60,7 @@ static void assign_declared(struct check *c, const struct lang_variable *variabl
     if (!wanted) /* typeof() of what is not known yet */
         return;
     if (wanted->kind == TYPE_INT && check_is_integer(type)) {
-        if (value && value->is_constant && !fits(value->number, type, wanted)) {
-            check_error(c, "constant-range", loc, "Value %lld does not fit into %s of type '%s'",
-                        (long long)value->number, variable->name, check_type_text(c, wanted));
-            check_hint(c, "declare a wider type");
-        }
+        check_store_range(c, value, type, wanted, variable->name, loc);
         return;
     }
     const struct type *promoted = check_promote(c, wanted, type);
@@ -106,6 +92,8 @@ void check_assign_variable(struct check *c, struct lang_variable *variable, cons
             variable->typed = loc;
         variable->type = check_variable_type(c, promoted);
         c->variables_changed = true;
+    } else {
+        check_store_range(c, value, type, variable->type, variable->name, loc);
     }
 }
 
@@ -170,6 +158,9 @@ static void assign_map(struct check *c, struct node *node, struct node *target, 
     if (node->op != OP_NONE)
         type = compound_type(c, node, target->map->value, value);
     check_map_store(c, target->map, type, node->loc);
+    if (type && target->map->value)
+        check_store_range(c, node->op == OP_NONE ? value : NULL, type, target->map->value, target->map->name,
+                          node->loc);
     target->type = target->map->value;
 }
 

@@ -92,10 +92,11 @@ static const struct type *promote_same_kind(struct check *c, const struct type *
         return type_equal(a, b) ? a : type_int(64, true);
     case TYPE_POINTER:
         return promote_pointers(a, b);
+    case TYPE_KSTACK:
+    case TYPE_USTACK: /* the mode is how it prints: one value cannot print in two ways */
+        return a->stack_mode != b->stack_mode ? NULL : b->size > a->size ? b : a;
     case TYPE_STRING:
     case TYPE_BUFFER:
-    case TYPE_KSTACK:
-    case TYPE_USTACK:
         return b->size > a->size ? b : a;
     case TYPE_TUPLE:
         return promote_tuples(c, a, b);
