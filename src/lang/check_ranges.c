@@ -44,8 +44,8 @@ void check_store_range(struct check *c, const struct node *value, const struct t
     bool holds = from->is_signed == to->is_signed ? from->size <= to->size : to->is_signed && from->size < to->size;
     if (holds || check_is_flexible(from) || check_is_flexible(to))
         return;
-    check_warning(c, "integer-range", loc, "A value of type '%s' is stored in %s of type '%s': %s", check_type_text(c, from),
-                  what, check_type_text(c, to), lost_numbers(from, to));
+    check_warning(c, "integer-range", loc, "A value of type '%s' is stored in %s of type '%s': %s",
+                  check_type_text(c, from), what, check_type_text(c, to), lost_numbers(from, to));
     check_hint(c, "a cast says that this is meant: (%s)value", check_type_text(c, to));
 }
 
@@ -98,12 +98,14 @@ void check_comparison_range(struct check *c, const struct node *node) {
     if (!c->report || warn_known(c, node, node->op, left, right) ||
         warn_known(c, node, mirrored(node->op), right, left) || !order)
         return;
-    const struct node *with_sign = check_is_signed(left->type) ? left : right, *without = with_sign == left ? right : left;
+    const struct node *with_sign = check_is_signed(left->type) ? left : right,
+                      *without = with_sign == left ? right : left;
     if (!is_unsigned(without) || without->type->size < 8 || !check_is_signed(with_sign->type))
         return;
     if (with_sign->is_constant && !is_negative(with_sign))
         return;
-    check_warning(c, "comparison-range", node->loc, "'%s' and '%s' are compared as signed numbers: large ones are negative",
+    check_warning(c, "comparison-range", node->loc,
+                  "'%s' and '%s' are compared as signed numbers: large ones are negative",
                   check_type_text(c, left->type), check_type_text(c, right->type));
     check_note_origin(c, left);
     check_note_origin(c, right);
