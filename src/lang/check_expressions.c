@@ -415,6 +415,11 @@ static void check_offsetof(struct check *c, struct node *node) {
         set_constant(node, (int64_t)offset, type_int(64, false));
 }
 
+static void check_type(struct check *c, struct node *node) {
+    check_error(c, "type-value", node->loc, "A type is not a value");
+    check_hint(c, "macros take types; sizeof(), offsetof() and casts use them");
+}
+
 /* ---- known ahead -------------------------------------------------------------------------------------------- */
 
 /* Silent walks may not know yet. */
@@ -458,6 +463,7 @@ const struct type *check_expression(struct check *c, struct node *node) {
         [NODE_BLOCK] = check_block,
         [NODE_BLOCK_VALUE] = check_block_value,
         [NODE_COMPTIME] = check_comptime,
+        [NODE_TYPE] = check_type,
     };
 
     if (!rules[node->kind])

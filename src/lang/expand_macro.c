@@ -74,14 +74,54 @@ static struct node *copy_node(struct expander *e, const struct use *use, const s
     return result;
 }
 
-/* sizeof(x), where x looks like a type but is a parameter. */
-static const struct node *operand_argument(const struct use *use, const struct node *node) {
-    const struct type_name *type = node->type_name;
+/* A name in the place of a type may be a parameter: typeof(T) was given for it, or a value whose type is meant. */
+static const struct type_name *copy_type(struct expander *e, const struct use *use, const struct type_name *type) {
+    bool is_name = type->keyword == TYPE_NAME_PLAIN && !type->inner && !type->of;
+    const struct node *given = is_name ? argument(use, NODE_IDENTIFIER, type->name) : NULL;
 
-    if (!use || node->kind != NODE_SIZEOF || node->child || !type || type->keyword != TYPE_NAME_PLAIN ||
-        type->pointer_depth || type->array_count || type->outer_pointers)
-        return NULL;
-    return argument(use, NODE_IDENTIFIER, type->name);
+    if (!given && !type->inner && !type->of)
+        return type;
+    struct type_name *result = arena_memdup(e->program->arena, type, sizeof *type);
+    result->loc = (struct loc){type->loc.begin + use->shift, type->loc.end + use->shift};
+    if (type->inner)
+        result->inner = copy_type(e, use, type->inner);
+    else if (type->of)
+        result->of = copy(e, use, type->of);
+    else if (given->kind == NODE_TYPE)
+        result->inner = given->type_name;
+    else
+        result->of = copy(e, NULL, given);
+    if (given)
+        result->name = "typeof";
+    return result;
+}
+
+/* (x) in front of something reads as a cast. */
+static void check_cast(struct expander *e, const struct use *use, const struct node *node) {
+    const struct type_name *type = node->type_name;
+    const struct node *given = type->inner || type->of ? NULL : argument(use, NODE_IDENTIFIER, type->name);
+
+    if (node->kind != NODE_CAST || !given || given->kind == NODE_TYPE)
+        return;
+    diag_error(e->diags, "macro-cast", node->type_name->loc, "(%s) is a cast here, but %s is a value", type->name,
+               type->name);
+    diag_hint(e->diags, "leave out the parentheses; to cast to its type, write (typeof(%s))", type->name);
+}
+
+/* a.b as the text of offsetof() */
+static const char *member_path(struct expander *e, const struct node *node) {
+    if (node->kind == NODE_IDENTIFIER)
+        return node->text;
+    const char *object = node->kind == NODE_FIELD ? member_path(e, node->child) : NULL;
+    return object ? arena_printf(e->program->arena, "%s.%s", object, node->text) : NULL;
+}
+
+static void copy_member(struct expander *e, const struct use *use, struct node *node) {
+    const struct node *given = argument(use, NODE_IDENTIFIER, node->text);
+    const char *path = given ? member_path(e, given) : NULL;
+
+    if (path)
+        node->text = path;
 }
 
 static struct node *copy(struct expander *e, const struct use *use, const struct node *node) {
@@ -90,13 +130,13 @@ static struct node *copy(struct expander *e, const struct use *use, const struct
     if (given)
         return copy(e, NULL, given);
     struct node *result = copy_node(e, use, node);
-    given = operand_argument(use, node);
-    if (given) {
-        result->type_name = NULL;
-        result->child = copy(e, NULL, given);
-    } else {
-        copy_children(e, use, node, result);
+    if (use && node->type_name) {
+        check_cast(e, use, node);
+        result->type_name = copy_type(e, use, node->type_name);
     }
+    if (use && node->kind == NODE_OFFSETOF)
+        copy_member(e, use, result);
+    copy_children(e, use, node, result);
     return result;
 }
 
@@ -239,7 +279,23 @@ static struct node *expand_statement(struct expander *e, struct node *statement)
     return macro ? use_macro(e, macro, value) : statement;
 }
 
+/* Macros inside of typeof(). */
+static const struct type_name *expand_type(struct expander *e, const struct type_name *type) {
+    struct type_name *result;
+
+    if (!type->inner && !type->of)
+        return type;
+    result = arena_memdup(e->program->arena, type, sizeof *type);
+    if (type->inner)
+        result->inner = expand_type(e, type->inner);
+    else
+        result->of = expand(e, type->of);
+    return result;
+}
+
 static struct node *expand(struct expander *e, struct node *node) {
+    if (node->type_name)
+        node->type_name = expand_type(e, node->type_name);
     if (node->kind == NODE_EXPRESSION && !node->is_tail)
         return expand_statement(e, node);
     expand_children(e, node);

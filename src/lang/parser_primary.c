@@ -216,6 +216,16 @@ static struct node *call(struct parser *parser, const struct token *name) {
     return node;
 }
 
+/* typeof(T), which only macros take */
+static struct node *type_value(struct parser *parser) {
+    uint32_t begin = parser->token.loc.begin;
+    const struct type_name *type = parser_type(parser);
+    struct node *node = parser_node(parser, NODE_TYPE, begin, (struct node_list){0});
+
+    node->type_name = type;
+    return node;
+}
+
 static struct node *if_expression(struct parser *parser);
 static struct node *comptime(struct parser *parser);
 
@@ -227,6 +237,8 @@ static struct node *name(struct parser *parser) {
         return if_expression(parser);
     if (strcmp(token.text, "comptime") == 0)
         return comptime(parser);
+    if (strcmp(token.text, "typeof") == 0 && parser_peek(parser).kind == TOKEN_OPEN_PAREN)
+        return type_value(parser);
     if (parser_reject_expression_word(parser))
         return parser_leaf(parser, NODE_INTEGER, &token);
     parser_advance(parser);
