@@ -57,6 +57,7 @@ struct cli_request {
     enum view_buffering buffering;
     const char *const *arguments; /* what is no option, in order */
     unsigned argument_count;
+    VEC(struct session_script_option) script_options; /* --name=value behind `--` */
 };
 
 /* Reads the words behind argv[0]: options go to set->apply(target), the others to request->arguments.

@@ -78,6 +78,15 @@ static bool parse_letters(struct words *words, const char *word) {
     return true;
 }
 
+/* Behind `--`: --name and --name=value are the script's. */
+static void add_script_option(struct cli_request *request, const char *word) {
+    size_t length = strcspn(word, "=");
+    struct session_script_option option = {arena_strndup(request->arena, word, length),
+                                           word[length] ? word + length + 1 : NULL};
+
+    vec_push(request->arena, &request->script_options, option);
+}
+
 bool cli_parse_words(int argc, char **argv, struct cli_request *request, const struct cli_option_set *set,
                      void *target) {
     struct words words = {argc, 1, argv, request, set, target};
@@ -93,6 +102,8 @@ bool cli_parse_words(int argc, char **argv, struct cli_request *request, const s
         } else if (options && word[0] == '-' && word[1]) {
             if (!parse_letters(&words, word))
                 return false;
+        } else if (!options && word[0] == '-' && word[1] == '-' && word[2]) {
+            add_script_option(request, word + 2);
         } else {
             vec_push(request->arena, &rest, word);
         }

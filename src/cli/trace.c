@@ -131,6 +131,8 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .source = *source,
         .positional = request->arguments + first_positional,
         .positional_count = request->argument_count - first_positional,
+        .script_options = request->script_options.data,
+        .script_option_count = request->script_options.count,
         .pid = request->pid,
         .command = request->command ? split_words(arena, request->command) : NULL,
         .allow_unsafe = request->allow_unsafe,

@@ -229,10 +229,7 @@ static void check_call_str(struct check *c, struct node *node) {
     struct node *source = node->child, *size = source->next;
     uint32_t capacity = c->env->max_strlen;
 
-    if (source->kind == NODE_BINARY) /* str($1 + 1) skips a character */
-        check_positional_string(c, source->child);
-    else
-        check_positional_string(c, source);
+    check_positional_string(c, source);
     if (size && check_integer(c, size, "str()") && size->is_constant) {
         if (size->number < 1) {
             check_error(c, "str-size", size->loc, "str() expects a size from 1 up (%lld provided)",

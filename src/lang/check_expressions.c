@@ -22,42 +22,53 @@ static const char *positional_text(const struct check *c, uint32_t index) {
     return index > 0 && index <= c->env->positional_count ? c->env->positional[index - 1] : NULL;
 }
 
-static bool parse_number(const char *text, int64_t *number) {
-    bool negative = *text == '-';
-    uint64_t magnitude;
-
-    if (!str_to_u64(text + negative, &magnitude))
-        return false;
-    *number = negative ? -(int64_t)magnitude : (int64_t)magnitude;
-    return true;
-}
-
-static void positional_integer(struct check *c, struct node *node, uint32_t index) {
-    const char *text = positional_text(c, index);
-    int64_t number = 0;
-
-    node->kind = NODE_INTEGER;
-    node->text = arena_printf(c->arena, "$%u", index);
-    if (text && !parse_number(text, &number)) {
-        check_error(c, "positional-not-a-number", node->loc, "$%u used numerically but given \"%s\"", index, text);
-        check_hint(c, "use str($%u) for a text", index);
-    }
-    set_constant(node, number, check_literal_type(number, false));
-}
-
-bool check_is_positional(const struct node *node) { return node->positional != 0; }
-
-bool check_positional_string(struct check *c, struct node *node) {
-    uint32_t index;
-
-    if (!is_parameter(node, &index))
-        return false;
-    const char *text = positional_text(c, index);
+static void become_text(struct check *c, struct node *node, const char *text) {
     node->kind = NODE_STRING;
     node->text = text ? text : "";
     node->length = (uint32_t)strlen(node->text);
     node->is_constant = false;
     node->type = type_string(c->arena, node->length + 1);
+}
+
+/* A number if it looks like one, or if it was not given; else a text. */
+static void positional_value(struct check *c, struct node *node, uint32_t index) {
+    const char *text = positional_text(c, index);
+    bool is_negative = text && *text == '-';
+    uint64_t magnitude = 0;
+
+    if (text && !str_to_u64(text + is_negative, &magnitude)) {
+        become_text(c, node, text);
+        return;
+    }
+    int64_t number = (int64_t)(is_negative ? 0 - magnitude : magnitude);
+    node->kind = NODE_INTEGER;
+    node->text = arena_printf(c->arena, "$%u", index);
+    set_constant(node, number, check_literal_type(number, !is_negative && magnitude > INT64_MAX));
+}
+
+bool check_is_positional(const struct node *node) { return node->positional != 0; }
+
+/* $1 + 2: the text behind the second character. */
+static bool is_rest_of_parameter(const struct node *node, uint32_t *index) {
+    const struct node *left = node->child, *right = left ? left->next : NULL;
+
+    return node->kind == NODE_BINARY && node->op == OP_ADD && is_parameter(left, index) &&
+           right->kind == NODE_INTEGER && !right->is_unsigned && right->number >= 0;
+}
+
+bool check_positional_string(struct check *c, struct node *node) {
+    uint32_t index;
+
+    if (is_rest_of_parameter(node, &index)) {
+        const char *text = positional_text(c, index);
+        uint64_t skipped = (uint64_t)node->child->next->number, length = text ? strlen(text) : 0;
+        node->child = NULL;
+        become_text(c, node, skipped < length ? text + skipped : "");
+        return true;
+    }
+    if (!is_parameter(node, &index))
+        return false;
+    become_text(c, node, positional_text(c, index));
     return true;
 }
 
@@ -65,7 +76,7 @@ static void check_integer_literal(struct check *c, struct node *node) {
     uint32_t index;
 
     if (is_parameter(node, &index)) {
-        positional_integer(c, node, index);
+        positional_value(c, node, index);
         return;
     }
     /* An enumerator's name that became a number in an earlier walk keeps its type. */
@@ -77,14 +88,12 @@ static void check_string_literal(struct check *c, struct node *node) {
     uint32_t index;
 
     if (is_parameter(node, &index))
-        positional_integer(c, node, index);
+        positional_value(c, node, index);
     else
         node->type = type_string(c->arena, node->length + 1);
 }
 
-static void check_positional(struct check *c, struct node *node) {
-    positional_integer(c, node, (uint32_t)node->number);
-}
+static void check_positional(struct check *c, struct node *node) { positional_value(c, node, (uint32_t)node->number); }
 
 static void check_positional_count(struct check *c, struct node *node) {
     node->kind = NODE_INTEGER;

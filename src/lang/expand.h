@@ -15,4 +15,8 @@
 /* `node_count`: what the tree has already; copies count. */
 void lang_expand_macros(struct lang_program *program, uint32_t node_count, struct diag_list *diags);
 
+/* Options of the script (getopt) become literals; those that were given and that the script does not know are errors.
+ */
+void lang_expand_options(struct lang_program *program, const struct lang_env *env, struct diag_list *diags);
+
 #endif

@@ -108,6 +108,16 @@ static void check_cast(struct expander *e, const struct use *use, const struct n
     diag_hint(e->diags, "leave out the parentheses; to cast to its type, write (typeof(%s))", type->name);
 }
 
+/* sizeof(x), where x looked like a type and is a value. */
+static void be_operand(struct node *node) {
+    const struct type_name *type = node->type_name;
+
+    if (!type->of || type->pointer_depth || type->array_count || type->outer_pointers)
+        return;
+    node->child = type->of;
+    node->type_name = NULL;
+}
+
 /* a.b as the text of offsetof() */
 static const char *member_path(struct expander *e, const struct node *node) {
     if (node->kind == NODE_IDENTIFIER)
@@ -137,6 +147,8 @@ static struct node *copy(struct expander *e, const struct use *use, const struct
     if (use && node->kind == NODE_OFFSETOF)
         copy_member(e, use, result);
     copy_children(e, use, node, result);
+    if (use && result->type_name && (node->kind == NODE_SIZEOF || node->kind == NODE_OFFSETOF))
+        be_operand(result);
     return result;
 }
 

@@ -73,6 +73,11 @@ struct lang_target {
  * ends. */
 enum lang_full_maps { LANG_FULL_COUNT, LANG_FULL_EVICT, LANG_FULL_STOP };
 
+/* --name=value behind `--`; value NULL: --name alone. */
+struct lang_option {
+    const char *name, *value;
+};
+
 struct lang_env {
     void *context;
     /* struct, union, enum or typedef of the kernel (keyword as in struct type_name); NULL when unknown. */
@@ -86,6 +91,8 @@ struct lang_env {
     const char *(*syscall_name)(void *context, uint32_t number); /* NULL: there is no such call */
     const char *const *positional;                               /* $1.. */
     uint32_t positional_count;
+    const struct lang_option *options; /* in the order of the command line */
+    uint32_t option_count;
     uint32_t self_pid;
     uint32_t child_pid; /* -c; 0 none */
     /* The pid namespace of tarsier, as bpf_get_ns_current_pid_tgid wants it; 0, 0: the first one, which sees all. */

@@ -431,5 +431,7 @@ struct lang_program *lang_parse(struct arena *arena, const struct source *script
     program->tree = parser_node(&parser, NODE_PROGRAM, 0, probes);
     if (diags->error_count == errors)
         lang_expand_macros(program, parser.node_count, diags);
+    if (diags->error_count == errors)
+        lang_expand_options(program, env, diags);
     return program;
 }

@@ -103,6 +103,11 @@ void session_environment(struct session *s) {
     ask_namespace(s);
     s->env.positional = s->options->positional;
     s->env.positional_count = s->options->positional_count;
+    struct lang_option *options = arena_new_array(s->arena, struct lang_option, s->options->script_option_count + 1);
+    for (uint32_t i = 0; i < s->options->script_option_count; i++)
+        options[i] = (struct lang_option){s->options->script_options[i].name, s->options->script_options[i].value};
+    s->env.options = options;
+    s->env.option_count = s->options->script_option_count;
     s->env.self_pid = (uint32_t)getpid();
     s->env.start_boottime = boottime();
     s->env.cpu_count = s->cpus.count_possible;

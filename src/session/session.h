@@ -36,6 +36,10 @@ struct session_options {
     struct source source;
     const char *const *positional; /* $1.. */
     uint32_t positional_count;
+    const struct session_script_option { /* --name=value behind `--`, for the script; value NULL: --name alone */
+        const char *name, *value;
+    } * script_options;
+    uint32_t script_option_count;
     pid_t pid;                  /* -p, 0 none */
     const char *const *command; /* -c as words, NULL-terminated, or NULL */
     bool allow_unsafe, dry_run, quiet, verbose;

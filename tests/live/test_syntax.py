@@ -24,6 +24,11 @@ VALUES = {
     "changes-its-variable": ("macro inc($x) { $x += 1; } begin { $a = 1; inc($a); inc($a); print($a); }", "3"),
     "value-and-effect": ("macro inc($x) { $x += 1; $x } begin { $a = 1; $b = inc($a); print(($a, $b)); }", "(2, 2)"),
     "changes-its-map": ("macro set(@x, v) { @x[v] = 2; } begin { set(@a, 1); set(@b, 7); }", "@a[1]: 2|@b[7]: 2"),
+    "types": ("struct Foo { char m; } macro s(a, b) { sizeof(a[2]) + sizeof(b*) + sizeof(b) } macro n(z) { s(typeof(z), "
+              "typeof(struct Foo)) } begin { print(n(typeof(uint64*))); }", "25"),
+    "type-of-argument": ("macro add(x) { let $y : typeof(x); if (true) { $y = 1 } x + $y } begin { print(add(1)); }", "2"),
+    "cast-to-type": ("macro cut(t, x) { (t)x } begin { print(cut(typeof(uint8), 0x1ff)); }", "255"),
+    "member": ("macro at(type, member) { offsetof(type, member) } begin { print(at(typeof(struct list_head), prev)); }", "8"),
     "own-variables": ("macro inc(x) { $y = x + 1; $y } begin { $y = 2; $z = inc(5); $z += inc(inc($y)); "
                       "print(($y, $z)); }", "(2, 10)"),
     "own-variables-declared": ("macro inc(x) { let $y = x + 1; $y } begin { $y = 2; print(inc($y) + inc(3)); }", "7"),
@@ -76,6 +81,52 @@ def test_value(name):
     assert "|".join(printed(program, "5", "foo")) == expected
 
 
+def test_parameters():
+    program = 'begin { print(($1, $2, $3, $#)); printf("%lu %s %s|", $2, str($2), str($1 + 2)); print($1 == "hello"); }'
+    assert printed(program, "hello", "0xffffffffffffffff") == [
+        "(hello, 18446744073709551615, 0, 2)", "18446744073709551615 0xffffffffffffffff llo|true"]
+
+
+OPTIONS = {
+    "defaults": ([], "(20, -1, true, false, hello)"),
+    "all": (["--dd", "--aa=0xffffffffffffffff", "--bb=-10", "--cc=False", "--ee=a=b"],
+            "(18446744073709551615, -10, false, true, a=b)"),
+    "last-one-counts": (["--aa=1", "--aa=2", "--dd=1", "--dd=0", "--ee="], "(2, -1, true, false, )"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options(name):
+    given, expected = OPTIONS[name]
+    program = 'begin { print((getopt("aa", 20), getopt("bb", -1), getopt("cc", true), getopt("dd"), getopt("ee", "hello"))); }'
+    assert printed(program, "--", *given) == [expected]
+
+
+def test_options_decide_at_compile_time_and_mix_with_parameters():
+    program = ('macro slow { getopt("slow") } begin { if comptime slow { printf(getopt("format", "%d\\n"), $1); } '
+               'else { nonsense(); } }')
+    assert printed(program, "4", "--", "--slow", "--format=<%d>") == ["<4>"]
+    assert printed(program, "--", "--slow", "5") == ["5"]
+
+
+WRONG_OPTIONS = {
+    "unknown": ('begin { print(getopt("aa", 10)); }', ["--bb"],
+                "ERROR: unexpected program command line options: --bb\nHINT: expected program options: --aa\n"),
+    "no-number": ('begin { print(getopt("aa", 10)); }', ["--aa=False"],
+                  "ERROR: program command line option --aa invalid integer (value: False)\n"),
+    "help": ('begin { print((getopt("aa", 10, "Description of aa"), getopt("bb", 1))); }', ["--help"],
+             "HINT: expected program options:\n--aa: Description of aa\n--bb\n"),
+    "none": ("begin { }", ["--x=1"], "HINT: expected program options: none"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_OPTIONS)
+def test_wrong_options(name):
+    program, given, message = WRONG_OPTIONS[name]
+    answer = run(program, "--", *given)
+    assert (answer.returncode, answer.stdout) == (1, "") and message in answer.stderr, answer.stderr
+
+
 ERRORS = {
     "comptime-unknown": ("begin { $x = 0; if comptime ($x == 0) { print(1); } }", "Unable to resolve comptime expression"),
     "no-value": ("macro nothing() { $x = 1; } begin { $y = nothing(); }", "This block has no value"),
@@ -86,6 +137,8 @@ ERRORS = {
                            "                ~~~~~~\n"
                            "stdin:1:53-60: ERROR: expanded from\n"),
     "sees-no-variables": ("macro sees() { print($a); } begin { $a = 1; sees(); }", "Undefined or undeclared variable: $a"),
+    "cast-to-value": ("macro s(x) { (x) - 1 } begin { print(s(4)); }", "(x) is a cast here, but x is a value"),
+    "type-as-value": ("begin { print(typeof(int8)); }", "A type is not a value"),
     "too-much": ("macro a(x) { x + x + x + x } begin { print(" + "a(" * 12 + "1" + ")" * 12 + "); }",
                  "too large with its macros expanded"),
 }
