@@ -1,5 +1,5 @@
-/* getopt("name"[, default[, description]]): options that the script takes behind `--`. Each use becomes the literal that
- * was given, of the kind of its default; without a default it is a flag. */
+/* getopt("name"[, default[, description]]): options that the script takes behind `--`. Each use becomes the literal
+ * that was given, of the kind of its default; without a default it is a flag. */
 #include "lang/expand.h"
 
 #include <string.h>
@@ -55,7 +55,8 @@ static struct option *declare(struct options *o, struct node *call) {
     struct node *description = fallback ? fallback->next : NULL;
     struct option option = {.kind = NODE_BOOLEAN, .loc = call->loc};
 
-    if (!name || name->kind != NODE_STRING || (description && (description->next || description->kind != NODE_STRING))) {
+    if (!name || name->kind != NODE_STRING ||
+        (description && (description->next || description->kind != NODE_STRING))) {
         diag_error(o->diags, "getopt", call->loc, "getopt() takes the name of an option%s",
                    name && name->kind == NODE_STRING ? ", its default and its description" : " as a string literal");
         diag_hint(o->diags, "getopt(\"name\", default, \"description\")");
@@ -163,8 +164,12 @@ static const char *option_list(const struct options *o) {
         is_described |= o->known.data[i].description != NULL;
     for (uint32_t i = 0; i < o->known.count; i++) {
         const struct option *option = &o->known.data[i];
-        text = arena_printf(o->program->arena, "%s%s--%s%s%s", text, is_described ? "\n" : i ? ", " : " ", option->name,
-                            option->description ? ": " : "", option->description ? option->description : "");
+        text =
+            arena_printf(o->program->arena, "%s%s--%s%s%s", text,
+                         is_described ? "\n"
+                         : i          ? ", "
+                                      : " ",
+                         option->name, option->description ? ": " : "", option->description ? option->description : "");
     }
     return *text ? text : " none";
 }
