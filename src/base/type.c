@@ -179,6 +179,20 @@ const struct type *type_lhist(struct arena *arena, int64_t min, int64_t max, int
     return type;
 }
 
+const char *const type_fold_names[] = {[TYPE_FOLD_LAST] = "",   [TYPE_FOLD_AVG] = "avg", [TYPE_FOLD_MAX] = "max",
+                                       [TYPE_FOLD_MIN] = "min", [TYPE_FOLD_SUM] = "sum", NULL};
+
+const struct type *type_tseries(struct arena *arena, uint64_t interval, uint32_t count, enum type_fold fold,
+                                bool is_signed) {
+    struct type *type = make(arena, TYPE_TSERIES, (uint64_t)TYPE_TSERIES_SLOT * count, 8);
+
+    type->interval = interval;
+    type->count = count;
+    type->fold = fold;
+    type->is_signed = is_signed;
+    return type;
+}
+
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
 bool type_equal(const struct type *a, const struct type *b) {
@@ -206,6 +220,8 @@ bool type_equal(const struct type *a, const struct type *b) {
         return true;
     case TYPE_LHIST:
         return a->lhist_min == b->lhist_min && a->lhist_max == b->lhist_max && a->lhist_step == b->lhist_step;
+    case TYPE_TSERIES:
+        return a->interval == b->interval && a->count == b->count && a->fold == b->fold && a->is_signed == b->is_signed;
     default:
         return a->size == b->size && a->count == b->count && a->is_signed == b->is_signed;
     }
@@ -321,6 +337,9 @@ void type_format(const struct type *type, struct strbuf *out) {
         break;
     case TYPE_LHIST:
         strbuf_addstr(out, "lhist_t");
+        break;
+    case TYPE_TSERIES:
+        strbuf_addstr(out, "tseries_t");
         break;
     default:
         strbuf_addstr(out, simple_types[type->kind].text);

@@ -25,7 +25,9 @@
  *   count, sum        one u64 / i64                       avg, stats      u64 count, i64 total
  *   min, max          u64/i64 value, u64 set (0 or 1)
  *   hist              u64 bucket[TYPE_HIST_BUCKETS(bits)] lhist           u64 bucket[(max - min) / step + 2]
- * Aggregates (count .. lhist) are per CPU in the kernel; user space adds the CPUs up.
+ *   tseries           {u64 epoch, u64/i64 value, u64 meta}[count], interval `epoch` (since 1970) in [epoch % count];
+ *                     epoch 0: never used; meta: last: when, in ns; avg: number of values; min, max: 1
+ * Aggregates (count .. tseries) are per CPU in the kernel; user space adds the CPUs up.
  *
  * hist bucket numbers: 0 holds negative values; with bits = 0: 1 holds 0, 1 + k holds [2^(k-1), 2^k).
  * With b bits (2^b sub-buckets per power of two): n < 2^b is in bucket n + 1; above, with l = log2(n), in bucket
@@ -69,6 +71,7 @@ enum type_kind {
     TYPE_STATS,
     TYPE_HIST,
     TYPE_LHIST,
+    TYPE_TSERIES,
 };
 
 /* Which memory a pointer points into. SPACE_NONE: plain number, decided by the probe when read. */
@@ -78,6 +81,10 @@ enum type_space { SPACE_NONE, SPACE_KERNEL, SPACE_USER };
 
 /* How a stack is shown; it makes no difference to what is stored, nor to whether two types are equal. */
 enum type_stack_mode { TYPE_STACK_BPFTRACE, TYPE_STACK_PERF, TYPE_STACK_RAW };
+
+/* What becomes of several values in one interval of a tseries. */
+enum type_fold { TYPE_FOLD_LAST, TYPE_FOLD_AVG, TYPE_FOLD_MAX, TYPE_FOLD_MIN, TYPE_FOLD_SUM };
+enum { TYPE_TSERIES_SLOT = 24 }; /* bytes */
 
 struct type;
 
@@ -107,6 +114,8 @@ struct type {
     uint32_t count;            /* array: elements; stack: depth; hist: bits */
     enum type_stack_mode stack_mode;
     int64_t lhist_min, lhist_max, lhist_step;
+    uint64_t interval; /* tseries: ns; count: how many of them are kept */
+    enum type_fold fold;
     const struct type_field *fields; /* struct (see type_complete) and tuple */
     uint32_t field_count;
     const struct type_enumerator *enumerators;
@@ -154,6 +163,9 @@ extern const char *const type_stack_mode_names[]; /* by mode; NULL at the end */
 bool type_stack_mode_find(const char *name, enum type_stack_mode *mode);
 const struct type *type_hist(struct arena *arena, uint32_t bits);
 const struct type *type_lhist(struct arena *arena, int64_t min, int64_t max, int64_t step);
+const struct type *type_tseries(struct arena *arena, uint64_t interval, uint32_t count, enum type_fold fold,
+                                bool is_signed);
+extern const char *const type_fold_names[]; /* by fold; [TYPE_FOLD_LAST] is "", NULL at the end */
 
 /* Same type as a stored value (structural; structs by name and btf_id). */
 bool type_equal(const struct type *a, const struct type *b);

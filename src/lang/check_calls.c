@@ -111,17 +111,12 @@ static void check_call_cat(struct check *c, struct node *node) { check_formatted
 
 static void check_call_print(struct check *c, struct node *node) {
     struct node *value = node->child;
-    int64_t number;
 
     if (value->kind == NODE_MAP && !value->child) {
         struct lang_map *map = check_map_whole(c, value, "print");
         map->printed = true;
         value->type = map->value; /* a scalar map may be printed as a value */
-        for (struct node *option = value->next; option; option = option->next)
-            if (check_constant(c, option, "print()", &number) && number < 0) {
-                check_error(c, "print-options", option->loc, "print() expects a number from 0 up");
-                check_hint(c, "print(@map, how many, divisor)");
-            }
+        check_print_options(c, node);
         return;
     }
     check_value(c, value);
@@ -212,7 +207,13 @@ static void check_call_len(struct check *c, struct node *node) {
 
     node->type = type_int(64, true);
     if (value->kind == NODE_MAP && !value->child) {
-        check_map_whole(c, value, "len")->counted = true;
+        struct lang_map *map = check_map_whole(c, value, "len");
+        map->counted = true;
+        if (check_map_state(c, map)->shape == MAP_SHAPE_SCALAR) {
+            check_error(c, "len-argument", value->loc,
+                        "call to len() expects a map with explicit keys (non-scalar map)");
+            check_hint(c, "%s has no keys", map->name);
+        }
         return;
     }
     const struct type *type = check_value(c, value);
@@ -411,6 +412,51 @@ static void check_call_lhist(struct check *c, struct node *node) {
         check_hint(c, "choose a larger step");
     } else {
         node->type = type_lhist(c->arena, bounds[0], bounds[1], bounds[2]);
+    }
+}
+
+/* One word of type_fold_names; LAST without one. */
+static bool check_fold(struct check *c, struct node *word, enum type_fold *fold) {
+    *fold = TYPE_FOLD_LAST;
+    if (!word)
+        return true;
+    if (!check_literal(c, word, "tseries"))
+        return false;
+    for (unsigned i = 1; type_fold_names[i]; i++) {
+        if (strcmp(type_fold_names[i], word->text) == 0) {
+            *fold = (enum type_fold)i;
+            return true;
+        }
+    }
+    check_error(c, "tseries-function", word->loc,
+                "tseries() expects one of the following aggregation functions: avg, max, min, sum (\"%s\" provided)",
+                word->text);
+    check_hint(c, "without one the last value of each interval is kept");
+    return false;
+}
+
+static void check_call_tseries(struct check *c, struct node *node) {
+    enum { COUNT_MOST = 32768 / TYPE_TSERIES_SLOT }; /* what the kernel allows for a value on each CPU */
+    struct node *value = node->child, *interval_node = value->next, *count_node = interval_node->next;
+    int64_t interval, count;
+    enum type_fold fold;
+
+    const struct type *type = check_integer(c, value, "tseries()");
+    bool known = check_constant(c, interval_node, "tseries()", &interval);
+    known &= check_constant(c, count_node, "tseries()", &count);
+    known &= check_fold(c, count_node->next, &fold);
+    if (!known)
+        return;
+    if (interval < 1) {
+        check_error(c, "tseries-interval", interval_node->loc, "tseries() interval_ns must be >= 1 (%lld provided)",
+                    (long long)interval);
+        check_hint(c, "tseries(value, 1s, 60)");
+    } else if (count < 1 || count > COUNT_MOST) {
+        check_error(c, "tseries-count", count_node->loc, "tseries() num_intervals must be from 1 to %d (%lld provided)",
+                    COUNT_MOST, (long long)count);
+        check_hint(c, "it is the number of intervals that are kept; choose longer ones");
+    } else if (type) {
+        node->type = type_tseries(c->arena, (uint64_t)interval, (uint32_t)count, fold, type->is_signed);
     }
 }
 

@@ -110,6 +110,8 @@ void check_map_store(struct check *c, struct lang_map *map, const struct type *v
 void check_map_read(struct check *c, struct node *node);
 /* A whole map as an argument; reports what is no map. NULL after an error. */
 struct lang_map *check_map_whole(struct check *c, struct node *node, const char *user);
+/* What follows the map in print(@map, ...); the map is bound. (print_options.c) */
+void check_print_options(struct check *c, struct node *call);
 /* Declared kinds against what the maps hold. */
 void check_map_declarations(struct check *c);
 /* Says that nothing is ever stored in the map. */

@@ -131,6 +131,14 @@ bool check_map_access(struct check *c, struct node *node) {
 
 static void report_store_mismatch(struct check *c, const struct lang_map *map, const struct type *value,
                                   struct loc loc) {
+    if (map->value->kind == value->kind && value->kind >= TYPE_HIST) {
+        check_error(c, "map-bounds", loc, "Different %s in a single map unsupported",
+                    value->kind == TYPE_HIST    ? "bits of hist()"
+                    : value->kind == TYPE_LHIST ? "lhist bounds"
+                                                : "tseries bounds");
+        check_hint(c, "%s has others since line %u; use another map", map->name, check_line(c, map->value_from));
+        return;
+    }
     check_error(c, "map-value-mismatch", loc,
                 "Type mismatch for %s: trying to assign value of type '%s' when map already has a type '%s'", map->name,
                 check_type_text(c, value), check_type_text(c, map->value));

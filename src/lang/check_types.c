@@ -106,6 +106,10 @@ static const struct type *promote_same_kind(struct check *c, const struct type *
     case TYPE_MAX:
     case TYPE_STATS:
         return b->is_signed ? b : a;
+    case TYPE_TSERIES:
+        if (a->interval != b->interval || a->count != b->count || a->fold != b->fold)
+            return NULL;
+        return b->is_signed ? b : a;
     default:
         return type_equal(a, b) ? a : NULL;
     }

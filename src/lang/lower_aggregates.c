@@ -1,4 +1,4 @@
-/* count() sum() avg() min() max() stats() hist() lhist(): one element for each CPU, updated in place.
+/* count() sum() avg() min() max() stats() hist() lhist() tseries(): one element for each CPU, updated in place.
  *
  * Updates are atomic although the element belongs to one CPU: an interrupt's program may use it between two steps,
  * unless a single program updates the map (6 ns less).
@@ -14,13 +14,13 @@ static void add_at(struct lower *l, const struct lang_map *map, ir_value element
 }
 
 /*     if (!element->set || value < element->value) element->value = value; element->set = 1; */
-static void update_extreme(struct lower *l, const struct type *type, ir_value element, ir_value value) {
+static void update_extreme(struct lower *l, const struct type *type, bool least, ir_value element, ir_value value) {
     struct ir_function *f = l->f;
     ir_block start = f->current, compare = ir_block_new(f, start);
     ir_block better = ir_block_new(f, start), join = ir_block_new(f, start);
     ir_branch(f, ir_load(f, 8, element, 8), compare, better);
     ir_enter(f, compare);
-    enum ir_op op = type->kind == TYPE_MIN ? (type->is_signed ? IR_SLT : IR_ULT) : type->is_signed ? IR_SGT : IR_UGT;
+    enum ir_op op = least ? (type->is_signed ? IR_SLT : IR_ULT) : type->is_signed ? IR_SGT : IR_UGT;
     ir_branch(f, ir_binary(f, op, value, ir_load(f, 8, element, 0)), better, join);
     ir_enter(f, better);
     ir_store(f, 8, element, 0, value);
@@ -106,6 +106,68 @@ static void update_bucket(struct lower *l, const struct lang_map *map, ir_value 
     ir_enter(f, join);
 }
 
+/* ---- tseries ------------------------------------------------------------------------------------------------ */
+
+enum { SLOT_EPOCH = 0, SLOT_VALUE = 8, SLOT_META = 16 };
+
+/* The slot is of another round: what it holds goes. An interrupt's program may come in between, start the new interval
+ * and add to it, so the old values are subtracted where they can be:
+ *     if (slot->epoch != epoch) { v = slot->value; m = slot->meta;
+ *         if (cmpxchg(&slot->epoch, old, epoch) == old) { slot->value -= v; slot->meta -= m; } } */
+static void begin_interval(struct lower *l, const struct lang_map *map, ir_value slot, ir_value epoch) {
+    struct ir_function *f = l->f;
+    ir_value old = ir_load(f, 8, slot, SLOT_EPOCH);
+    ir_block start = f->current, other = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_branch(f, ir_binary(f, IR_NE, old, epoch), other, join);
+    ir_enter(f, other);
+    if (map->single_writer) {
+        ir_store(f, 8, slot, SLOT_EPOCH, epoch);
+        ir_store(f, 8, slot, SLOT_VALUE, ir_constant(f, 0));
+        ir_store(f, 8, slot, SLOT_META, ir_constant(f, 0));
+    } else {
+        ir_value value = ir_load(f, 8, slot, SLOT_VALUE), meta = ir_load(f, 8, slot, SLOT_META);
+        ir_block ours = ir_block_new(f, other);
+        ir_value before = ir_atomic(f, IR_ATOMIC_CMPXCHG, 8, slot, SLOT_EPOCH, epoch, old);
+        ir_branch(f, ir_binary(f, IR_EQ, before, old), ours, join);
+        ir_enter(f, ours);
+        ir_atomic(f, IR_ATOMIC_ADD, 8, slot, SLOT_VALUE, ir_unary(f, IR_NEG, value), IR_NONE);
+        ir_atomic(f, IR_ATOMIC_ADD, 8, slot, SLOT_META, ir_unary(f, IR_NEG, meta), IR_NONE);
+    }
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
+/*     now = boottime + boot_to_real; epoch = now / interval; slot = &series[epoch % count]; */
+static void update_series(struct lower *l, const struct lang_map *map, ir_value element, ir_value value) {
+    struct ir_function *f = l->f;
+    const struct type *type = map->value;
+    ir_value boot = ir_call0(f, IR_HELPER_ktime_get_boot_ns);
+    ir_value now = ir_binary(f, IR_ADD, boot, ir_constant(f, (int64_t)l->env->boot_to_real));
+    ir_value epoch = ir_binary(f, IR_UDIV, now, ir_constant(f, (int64_t)type->interval));
+    ir_value number = ir_binary(f, IR_UMOD, epoch, ir_constant(f, type->count));
+    /* Never taken; tells the verifier the bound. */
+    ir_block inside = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
+    ir_branch(f, ir_binary(f, IR_ULT, number, ir_constant(f, type->count)), inside, join);
+    ir_enter(f, inside);
+    ir_value offset = ir_binary(f, IR_MUL, number, ir_constant(f, TYPE_TSERIES_SLOT));
+    ir_value slot = ir_binary(f, IR_ADD, element, offset);
+    if (type->fold == TYPE_FOLD_LAST) {
+        ir_store(f, 8, slot, SLOT_VALUE, value);
+        ir_store(f, 8, slot, SLOT_META, now);
+        ir_store(f, 8, slot, SLOT_EPOCH, epoch);
+    } else {
+        begin_interval(l, map, slot, epoch);
+        if (type->fold == TYPE_FOLD_MIN || type->fold == TYPE_FOLD_MAX)
+            update_extreme(l, type, type->fold == TYPE_FOLD_MIN, ir_add_offset(f, slot, SLOT_VALUE), value);
+        else
+            add_at(l, map, slot, SLOT_VALUE, value);
+        if (type->fold == TYPE_FOLD_AVG)
+            add_at(l, map, slot, SLOT_META, ir_constant(f, 1));
+    }
+    ir_jump(f, join);
+    ir_enter(f, join);
+}
+
 static void update(struct lower *l, const struct lang_map *map, ir_value element, ir_value value, ir_value bucket) {
     const struct type *type = map->value;
     switch (type->kind) {
@@ -124,7 +186,10 @@ static void update(struct lower *l, const struct lang_map *map, ir_value element
         break;
     case TYPE_MIN:
     case TYPE_MAX:
-        update_extreme(l, type, element, value);
+        update_extreme(l, type, type->kind == TYPE_MIN, element, value);
+        break;
+    case TYPE_TSERIES:
+        update_series(l, map, element, value);
         break;
     case TYPE_HIST:
     case TYPE_LHIST:

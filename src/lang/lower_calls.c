@@ -199,8 +199,7 @@ static void statement_print(struct lower *l, const struct node *node, const stru
     if (value->kind == NODE_MAP && !value->child) {
         action.kind = LANG_ACTION_PRINT_MAP;
         action.map = value->map;
-        action.top = value->next ? value->next->number : 0;
-        action.div = value->next && value->next->next ? value->next->next->number : 0;
+        action.print = lang_print_options(node);
         action.then = then_of(l, next, value->map);
         lower_record(l, &action, NULL, 0);
     } else if (element && value->map->storage == LANG_STORE_PERCPU_HASH) {

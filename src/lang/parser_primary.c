@@ -5,9 +5,29 @@
 /* ---- lists in parentheses and brackets --------------------------------------------------------------------- */
 
 /* Expressions with commas up to the closing token, which is taken. A comma at the end is allowed in tuples only. */
+static struct node *record(struct parser *parser, enum token_kind close, struct loc open);
+
+/* {name = e, ...} as an argument: options, which is a record too. */
+static bool at_options(const struct parser *parser) {
+    struct lexer ahead = parser->lexer;
+
+    ahead.diags = NULL;
+    return parser_at(parser, TOKEN_OPEN_BRACE) && lexer_next(&ahead).kind == TOKEN_IDENTIFIER &&
+           lexer_next(&ahead).kind == TOKEN_ASSIGN;
+}
+
+static struct node *argument(struct parser *parser) {
+    struct loc open = parser->token.loc;
+
+    if (!at_options(parser))
+        return parser_expression(parser);
+    parser_advance(parser);
+    return record(parser, TOKEN_CLOSE_BRACE, open);
+}
+
 static void arguments(struct parser *parser, enum token_kind close, struct loc open, struct node_list *list) {
     while (!parser_at(parser, close)) {
-        node_list_add(list, parser_expression(parser));
+        node_list_add(list, argument(parser));
         if (parser_accept(parser, TOKEN_COMMA)) {
             if (parser_at(parser, close))
                 parser_error(parser, "missing-argument", parser->token.loc,
@@ -95,8 +115,8 @@ static bool at_record(const struct parser *parser) {
     return parser_at(parser, TOKEN_IDENTIFIER) && lexer_next(&ahead).kind == TOKEN_ASSIGN;
 }
 
-/* (name=e, name=e): at the first name. */
-static struct node *record(struct parser *parser, struct loc open) {
+/* (name=e, name=e) or {name=e}: at the first name. */
+static struct node *record(struct parser *parser, enum token_kind close, struct loc open) {
     struct node_list elements = {0};
     VEC(const char *) names = {0};
 
@@ -116,13 +136,13 @@ static struct node *record(struct parser *parser, struct loc open) {
         node_list_add(&elements, parser_expression(parser));
         if (!parser_accept(parser, TOKEN_COMMA))
             break;
-        if (!parser_at(parser, TOKEN_IDENTIFIER) && !parser_at(parser, TOKEN_CLOSE_PAREN)) {
+        if (!parser_at(parser, TOKEN_IDENTIFIER) && !parser_at(parser, close)) {
             if (parser_error(parser, "record-field", parser->token.loc, "expected the name of a field, found %s",
                              parser_found(parser)))
                 diag_hint(parser->diags, "the fields of a record are name=value; a tuple has none with names");
         }
     }
-    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    parser_expect_close(parser, close, open);
     struct node *node = parser_node(parser, NODE_TUPLE, open.begin, elements);
     node->names = names.data;
     return node;
@@ -137,7 +157,7 @@ struct node *parser_parenthesized(struct parser *parser) {
     if (parser_accept(parser, TOKEN_CLOSE_PAREN))
         return parser_node(parser, NODE_TUPLE, open.begin, (struct node_list){0});
     if (at_record(parser))
-        return record(parser, open);
+        return record(parser, TOKEN_CLOSE_PAREN, open);
     struct node *node = parser_expression(parser);
     if (parser_at(parser, TOKEN_COMMA))
         return tuple(parser, open, node);

@@ -66,6 +66,15 @@ enum lang_action_kind {
  * next print, and where the ring is full both are dropped. */
 enum lang_then { LANG_THEN_NOTHING, LANG_THEN_CLEARED, LANG_THEN_ZEROED };
 
+/* What of a map is printed, and in which order; 0: as usual. See print_options.c. */
+enum lang_sort { LANG_SORT_USUAL, LANG_SORT_KEY, LANG_SORT_VALUE };
+struct lang_print {
+    int64_t top, limit, div, least;
+    enum lang_sort sort;
+    bool has_least, descending;
+};
+struct lang_print lang_print_options(const struct node *call); /* of a checked print(@map, ...) */
+
 struct lang_action {
     enum lang_action_kind kind;
     struct loc loc;
@@ -73,8 +82,8 @@ struct lang_action {
     const struct type *record; /* tuple of the fields behind struct lang_record */
     uint32_t size;             /* bytes of the whole record */
     struct lang_map *map;
-    int64_t top, div;    /* print(@m, top, div); 0 when not given */
-    enum lang_then then; /* LANG_ACTION_PRINT_MAP */
+    struct lang_print print; /* LANG_ACTION_PRINT_MAP */
+    enum lang_then then;     /* LANG_ACTION_PRINT_MAP */
 };
 
 /* A place that can fail while running; its counter is a u64 at `counter` in the globals. */
@@ -122,7 +131,6 @@ struct lang_plan {
     VEC(const char *) texts; /* formats of timestamps, filters of cgroup paths: values carry their number */
     uint32_t globals_size;
     uint32_t cpu_rows;      /* power of two */
-    uint32_t zero_size;     /* zero bytes at the start of the constants */
     VEC(uint8_t) constants; /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
     uint32_t scratch_size;  /* bytes of one scratch slot, 0: none */
     uint32_t globals, constants_map, scratch, rings; /* map numbers, IR_NONE when not there */
@@ -130,7 +138,7 @@ struct lang_plan {
 };
 
 /* Zero bytes at the start of the constants map; templates and blanks point there. */
-#define LANG_CONSTANTS_ZERO 16640u
+#define LANG_CONSTANTS_ZERO 32768u
 
 struct lang_plan *lang_plan_new(struct arena *arena, const struct lang_env *env);
 /* Decides storage for every map of the checked script, of which these programs will be made. */

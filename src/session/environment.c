@@ -84,12 +84,6 @@ static void ask_namespace(struct session *s) {
     s->env.pid_namespace_inode = namespace.inode;
 }
 
-static uint64_t boottime(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Called before the script is read; what its config block may change is set by session_settings(). */
 void session_environment(struct session *s) {
     s->env.context = s;
@@ -109,7 +103,8 @@ void session_environment(struct session *s) {
     s->env.options = options;
     s->env.option_count = s->options->script_option_count;
     s->env.self_pid = (uint32_t)getpid();
-    s->env.start_boottime = boottime();
+    s->env.start_boottime = (uint64_t)clock_ns(CLOCK_BOOTTIME);
+    s->env.boot_to_real = (uint64_t)clock_ns(CLOCK_REALTIME) - s->env.start_boottime;
     s->env.cpu_count = s->cpus.count_possible;
     s->env.allow_unsafe = s->options->allow_unsafe;
 }

@@ -170,6 +170,7 @@ static int create_map(struct session *s, const struct lang_map_plan *plan, struc
 int session_create_maps(struct session *s) {
     uint32_t count = s->plan->maps.count;
     s->maps = arena_new_array(s->arena, struct session_map, count);
+    s->zeroed = arena_new_array(s->arena, bool, s->program->maps.count + 1);
     for (uint32_t i = 0; i < count; i++)
         s->maps[i].fd = s->maps[i].inner = -1;
     for (uint32_t i = 0; i < count; i++) {

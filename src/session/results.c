@@ -60,7 +60,7 @@ static const void *reduce(struct session *s, struct contents *contents, const st
 static void add_scalar(struct session *s, const struct lang_map *map, const uint8_t *per_cpu, uint32_t stride,
                        struct contents *contents) {
     const void *value = reduce(s, contents, map->value, per_cpu, stride);
-    if (was_used(map->value, value, per_cpu, stride, s->cpus.count_possible))
+    if (s->zeroed[map->index] || was_used(map->value, value, per_cpu, stride, s->cpus.count_possible))
         add(contents, 1, NULL, value);
 }
 
@@ -121,9 +121,21 @@ static void failed(const struct lang_map *map, const char *what, int error) {
     fprintf(stderr, "WARNING: %s %s: %s\n", what, map->name, strerror(-error));
 }
 
-static void print(struct session *s, struct lang_map *map, const struct contents *contents, int64_t top, int64_t div) {
+static void print(struct session *s, struct lang_map *map, const struct contents *contents,
+                  const struct lang_print *how) {
     struct view_map shown = {map->name, map->key, map->value, contents->count, contents->keys, contents->values};
-    view_print_map(&s->view, &shown, (uint32_t)top, (uint32_t)div);
+    struct view_map_options options = {
+        .sort = how->sort == LANG_SORT_KEY     ? VIEW_SORT_KEY
+                : how->sort == LANG_SORT_VALUE ? VIEW_SORT_VALUE
+                                               : VIEW_SORT_USUAL,
+        .descending = how->descending,
+        .top = (uint32_t)how->top,
+        .limit = (uint32_t)how->limit,
+        .div = (uint32_t)how->div,
+        .has_least = how->has_least,
+        .least = how->least,
+    };
+    view_print_map(&s->view, &shown, &options);
 }
 
 void session_print_element(struct session *s, const struct lang_action *action, const void *key) {
@@ -190,9 +202,8 @@ static int as_left_empty(struct session *s, struct lang_map *map, struct content
     return error;
 }
 
-/* Reads what there is and leaves the map empty, or its keys with zeros. `stamp`: when that was asked for. */
-static int take_map(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp,
-                    struct contents *contents) {
+static int take_contents(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp,
+                         struct contents *contents) {
     if (map->storage == LANG_STORE_TASK)
         return 0;
     if (map->storage == LANG_STORE_GLOBAL) {
@@ -217,6 +228,14 @@ static int take_map(struct session *s, struct lang_map *map, bool keep_keys, uin
     return take_generation(s, map, keep_keys, contents);
 }
 
+/* Reads what there is and leaves the map empty, or its keys with zeros. `stamp`: when that was asked for. */
+static int take_map(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp,
+                    struct contents *contents) {
+    int error = take_contents(s, map, keep_keys, stamp, contents);
+    s->zeroed[map->index] = keep_keys && contents->count > 0;
+    return error;
+}
+
 /* ---- what records ask for ------------------------------------------------------------------------------------- */
 
 void session_print_map(struct session *s, const struct lang_action *action, uint64_t stamp) {
@@ -227,7 +246,7 @@ void session_print_map(struct session *s, const struct lang_action *action, uint
     if (error < 0)
         failed(action->map, "cannot read", error);
     else
-        print(s, action->map, &contents, action->top, action->div);
+        print(s, action->map, &contents, &action->print);
     arena_free(contents.arena);
 }
 
@@ -256,7 +275,7 @@ void session_print_all_maps(struct session *s) {
         if (error < 0)
             failed(sorted[i], "cannot read", error);
         else if (contents.count > 0)
-            print(s, sorted[i], &contents, 0, 0);
+            print(s, sorted[i], &contents, &(struct lang_print){0});
         arena_free(contents.arena);
     }
 }

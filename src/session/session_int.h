@@ -94,6 +94,7 @@ struct session {
     VEC(struct session_unit *) retried; /* made while attaching, then among the units */
 
     struct session_map *maps; /* one for each of plan->maps */
+    bool *zeroed;             /* by map of the script: it has an entry even if nothing was added since */
     uint8_t *globals;         /* mapped; NULL while there are no maps */
     int map_btf_fd;
     struct session_entries entries;

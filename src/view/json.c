@@ -237,6 +237,9 @@ static void add_value(const struct view *view, const struct type *type, const vo
     case TYPE_LHIST:
         view_histogram_json(type, bytes, div, out);
         return;
+    case TYPE_TSERIES:
+        view_series_json(type, bytes, view_series_last(type, bytes), out);
+        return;
     case TYPE_AVG:
         add_number(view_stats(type, bytes, div).average, type->is_signed, out);
         return;

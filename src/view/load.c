@@ -128,6 +128,9 @@ void view_reduce(const struct type *type, const void *per_cpu, uint32_t stride, 
     case TYPE_LHIST:
         add_up(type, per_cpu, stride, cpus, out);
         break;
+    case TYPE_TSERIES:
+        view_reduce_series(type, per_cpu, stride, cpus, out);
+        break;
     default:
         memcpy(out, per_cpu, type->size);
     }

@@ -8,8 +8,8 @@
 
 struct ordering {
     const struct view_map *map;
-    const uint64_t *weights; /* by entry; NULL: by key */
-    bool is_signed;
+    const uint64_t *weights; /* by entry; NULL: by the bytes of key or value */
+    bool is_signed, by_value, descending;
 };
 
 static int compare_numbers(uint64_t a, uint64_t b, bool is_signed) {
@@ -19,7 +19,7 @@ static int compare_numbers(uint64_t a, uint64_t b, bool is_signed) {
 }
 
 /* Integers compare signed whatever their type is, strings to the NUL, tuples field by field. */
-static int compare_keys(const struct type *type, const char *a, const char *b) {
+static int compare_bytes(const struct type *type, const char *a, const char *b) {
     struct type as_signed = {.size = type->size, .is_signed = true};
 
     switch (type->kind) {
@@ -37,7 +37,7 @@ static int compare_keys(const struct type *type, const char *a, const char *b) {
     case TYPE_TUPLE:
         for (uint32_t i = 0; i < type->field_count; i++) {
             const struct type_field *field = &type->fields[i];
-            int order = compare_keys(field->type, a + field->offset, b + field->offset);
+            int order = compare_bytes(field->type, a + field->offset, b + field->offset);
             if (order)
                 return order;
         }
@@ -50,13 +50,20 @@ static int compare_keys(const struct type *type, const char *a, const char *b) {
 /* Equal weights are ordered by key, so that the same map prints the same way twice. */
 static int compare_entries(const void *left, const void *right, void *context) {
     const struct ordering *ordering = context;
+    const struct view_map *map = ordering->map;
     uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
     int order = 0;
 
     if (ordering->weights)
         order = compare_numbers(ordering->weights[a], ordering->weights[b], ordering->is_signed);
-    if (!order && ordering->map->key)
-        order = compare_keys(ordering->map->key, ordering->map->keys[a], ordering->map->keys[b]);
+    else if (ordering->by_value)
+        order = compare_bytes(map->value, map->values[a], map->values[b]);
+    else if (map->key)
+        order = compare_bytes(map->key, map->keys[a], map->keys[b]);
+    if (order)
+        return ordering->descending ? -order : order;
+    if (map->key)
+        order = compare_bytes(map->key, map->keys[a], map->keys[b]);
     return order ? order : (a > b) - (a < b);
 }
 
@@ -67,6 +74,8 @@ static bool has_weight(const struct type *value) {
 static uint64_t weight_of(const struct type *value, const void *bytes) {
     uint64_t total = 0;
 
+    if (value->kind == TYPE_TSERIES)
+        return view_series_last(value, bytes);
     if (value->kind == TYPE_STATS)
         return (uint64_t)view_stats(value, bytes, 1).average;
     if (value->kind != TYPE_HIST && value->kind != TYPE_LHIST)
@@ -82,27 +91,57 @@ static bool weighs_signed(const struct type *value) {
     case TYPE_MAX:
     case TYPE_HIST:
     case TYPE_LHIST:
+    case TYPE_TSERIES:
         return false;
     default:
         return value->is_signed;
     }
 }
 
-/* The entries in print order; the caller frees. */
-static uint32_t *order_entries(const struct view_map *map) {
-    uint32_t *order = calloc(map->count + 1, sizeof *order);
-    uint64_t *weights = has_weight(map->value) ? calloc(map->count + 1, sizeof *weights) : NULL;
-    struct ordering ordering = {map, weights, weighs_signed(map->value)};
+static bool is_too_small(const struct view_map *map, uint32_t entry, const struct view_map_options *options) {
+    const struct type *value = map->value;
 
-    if (!order || (has_weight(map->value) && !weights))
+    if (!options->has_least || !has_weight(value) || value->kind == TYPE_TSERIES)
+        return false;
+    int64_t weight = (int64_t)weight_of(value, map->values[entry]);
+    if (value->is_signed || options->least < 0) /* an unsigned one is above all negative numbers */
+        return value->is_signed && weight < options->least;
+    return (uint64_t)weight < (uint64_t)options->least;
+}
+
+/* Series have an order of their own only when it is asked for, so bpftrace has them. */
+static bool sorts_by_weight(const struct view_map *map, const struct view_map_options *options) {
+    if (options->sort == VIEW_SORT_USUAL && map->value->kind == TYPE_TSERIES)
+        return false;
+    return options->sort != VIEW_SORT_KEY && has_weight(map->value);
+}
+
+/* The entries to print, in their order; the caller frees. */
+static uint32_t *order_entries(const struct view_map *map, const struct view_map_options *options, uint32_t *count) {
+    uint32_t *order = calloc(map->count + 1, sizeof *order);
+    bool weighs = sorts_by_weight(map, options);
+    uint64_t *weights = weighs ? calloc(map->count + 1, sizeof *weights) : NULL;
+    struct ordering ordering = {map, weights, weighs_signed(map->value), options->sort == VIEW_SORT_VALUE,
+                                options->descending};
+
+    if (!order || (weighs && !weights))
         arena_out_of_memory(map->count * sizeof *weights);
+    *count = 0;
     for (uint32_t i = 0; i < map->count; i++) {
-        order[i] = i;
         if (weights)
             weights[i] = weight_of(map->value, map->values[i]);
+        if (!is_too_small(map, i, options))
+            order[(*count)++] = i;
     }
-    qsort_r(order, map->count, sizeof *order, compare_entries, &ordering);
+    qsort_r(order, *count, sizeof *order, compare_entries, &ordering);
     free(weights);
+    if (options->top && options->top < *count) {
+        if (!options->descending)
+            memmove(order, order + (*count - options->top), options->top * sizeof *order);
+        *count = options->top;
+    }
+    if (options->limit && options->limit < *count)
+        *count = options->limit;
     return order;
 }
 
@@ -117,10 +156,31 @@ static void strip_parentheses(struct strbuf *out, size_t start) {
     out->data[out->length] = '\0';
 }
 
-static bool is_block(const struct type *value) { return value->kind == TYPE_HIST || value->kind == TYPE_LHIST; }
+static bool is_block(const struct type *value) {
+    return value->kind == TYPE_HIST || value->kind == TYPE_LHIST || value->kind == TYPE_TSERIES;
+}
 
-static void add_entry(const struct view *view, const struct view_map *map, uint32_t entry, uint32_t div,
-                      struct strbuf *out) {
+/* The latest interval of all series of the map. */
+static uint64_t series_end(const struct view_map *map) {
+    uint64_t end = 0;
+
+    for (uint32_t i = 0; map->value->kind == TYPE_TSERIES && i < map->count; i++) {
+        uint64_t last = view_series_last(map->value, map->values[i]);
+        end = last > end ? last : end;
+    }
+    return end;
+}
+
+/* What is printed of a map. */
+struct selection {
+    const struct view_map *map;
+    uint32_t *order, count, div;
+    uint64_t series_end;
+};
+
+static void add_entry(const struct view *view, const struct selection *selection, uint32_t entry, struct strbuf *out) {
+    const struct view_map *map = selection->map;
+
     strbuf_addstr(out, map->name);
     if (map->key) {
         strbuf_addch(out, '[');
@@ -130,7 +190,10 @@ static void add_entry(const struct view *view, const struct view_map *map, uint3
         strbuf_addch(out, ']');
     }
     strbuf_addstr(out, is_block(map->value) ? ":\n" : ": ");
-    view_value_divided(view, map->value, map->values[entry], div, out);
+    if (map->value->kind == TYPE_TSERIES)
+        view_series(map->value, map->values[entry], selection->series_end, out);
+    else
+        view_value_divided(view, map->value, map->values[entry], selection->div, out);
     strbuf_addch(out, '\n');
 }
 
@@ -154,8 +217,10 @@ static void add_key_text(const struct view *view, const struct type *type, const
         strbuf_addch(out, ')');
 }
 
-static void add_json_entry(const struct view *view, const struct view_map *map, uint32_t entry, uint32_t div,
+static void add_json_entry(const struct view *view, const struct selection *selection, uint32_t entry,
                            struct strbuf *out) {
+    const struct view_map *map = selection->map;
+
     if (map->key) {
         struct strbuf key = {0};
         add_key_text(view, map->key, map->keys[entry], true, &key);
@@ -163,40 +228,44 @@ static void add_json_entry(const struct view *view, const struct view_map *map, 
         strbuf_free(&key);
         strbuf_addstr(out, ": ");
     }
-    view_value_json_divided(view, map->value, map->values[entry], div, out);
+    if (map->value->kind == TYPE_TSERIES)
+        view_series_json(map->value, map->values[entry], selection->series_end, out);
+    else
+        view_value_json_divided(view, map->value, map->values[entry], selection->div, out);
 }
 
 static const char *json_type(const struct type *value) {
     if (is_block(value))
-        return "hist";
+        return value->kind == TYPE_TSERIES ? "tseries" : "hist";
     return value->kind == TYPE_STATS || value->kind == TYPE_AVG ? "stats" : "map";
 }
 
-static void add_json(const struct view *view, const struct view_map *map, const uint32_t *order, uint32_t skip,
-                     uint32_t div, struct strbuf *out) {
+static void add_json(const struct view *view, const struct selection *selection, struct strbuf *out) {
+    const struct view_map *map = selection->map;
+
     strbuf_addf(out, "{\"type\": \"%s\", \"data\": {", json_type(map->value));
     view_json_string(map->name, strlen(map->name), out);
     strbuf_addstr(out, map->key ? ": {" : ": ");
-    for (uint32_t i = skip; i < map->count; i++) {
-        if (i > skip)
+    for (uint32_t i = 0; i < selection->count; i++) {
+        if (i)
             strbuf_addstr(out, ", ");
-        add_json_entry(view, map, order[i], div, out);
+        add_json_entry(view, selection, selection->order[i], out);
     }
     strbuf_addstr(out, map->key ? "}}}\n" : "}}\n");
 }
 
 /* --- both --- */
 
-static void print_entries(const struct view *view, const struct view_map *map, uint32_t top, uint32_t div) {
+static void print_entries(const struct view *view, const struct view_map *map, const struct view_map_options *options) {
     struct strbuf out = {0};
-    uint32_t *order = order_entries(map);
-    uint32_t skip = top && top < map->count ? map->count - top : 0;
+    struct selection selection = {.map = map, .div = options->div, .series_end = series_end(map)};
 
-    if (view->format == VIEW_JSON) {
-        add_json(view, map, order, skip, div, &out);
-    } else {
-        for (uint32_t i = skip; i < map->count; i++) {
-            add_entry(view, map, order[i], div, &out);
+    selection.order = order_entries(map, options, &selection.count);
+    if (view->format == VIEW_JSON && (map->key || selection.count)) {
+        add_json(view, &selection, &out);
+    } else if (view->format == VIEW_TEXT) {
+        for (uint32_t i = 0; i < selection.count; i++) {
+            add_entry(view, &selection, selection.order[i], &out);
             if (out.length > 64 * 1024) { /* stacks of a large map: no need to hold all of it */
                 view_output_write(view->out, out.data, out.length);
                 strbuf_reset(&out);
@@ -205,12 +274,12 @@ static void print_entries(const struct view *view, const struct view_map *map, u
     }
     view_output_write(view->out, strbuf_text(&out), out.length);
     strbuf_free(&out);
-    free(order);
+    free(selection.order);
 }
 
-void view_print_map(const struct view *view, const struct view_map *map, uint32_t top, uint32_t div) {
+void view_print_map(const struct view *view, const struct view_map *map, const struct view_map_options *options) {
     if (map->count) {
-        print_entries(view, map, top, div);
+        print_entries(view, map, options);
     } else if (!map->key && !is_block(map->value)) {
         /* A number that was never set is zero. */
         struct view_map zeroed = *map;
@@ -221,7 +290,7 @@ void view_print_map(const struct view *view, const struct view_map *map, uint32_
             arena_out_of_memory(map->value->size);
         zeroed.count = 1;
         zeroed.values = values;
-        print_entries(view, &zeroed, 0, div);
+        print_entries(view, &zeroed, &(struct view_map_options){.div = options->div});
         free(zero);
     }
 }

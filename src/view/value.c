@@ -196,6 +196,9 @@ static void add_value(const struct view *view, const struct type *type, const vo
     case TYPE_LHIST:
         view_histogram(type, bytes, div, out);
         return;
+    case TYPE_TSERIES:
+        view_series(type, bytes, view_series_last(type, bytes), out);
+        return;
     case TYPE_INT:
     case TYPE_COUNT:
     case TYPE_SUM:

@@ -58,10 +58,20 @@ struct view_map {
     const void *const *values;
 };
 
-/* Prints in bpftrace's order: numbers and aggregates ascending by value, histograms by total count, others by key.
- * top: only the last `top` entries of that order (0: all). div: values are divided by it (0: 1).
+/* What of a map is printed, and in which order. Zero bytes: all of it, in the usual order. */
+struct view_map_options {
+    enum { VIEW_SORT_USUAL, VIEW_SORT_KEY, VIEW_SORT_VALUE } sort;
+    bool descending;
+    uint32_t top;   /* only the `top` greatest of the order; 0: all */
+    uint32_t limit; /* then only the first `limit` lines; 0: all */
+    uint32_t div;   /* values are divided by it; 0: 1 */
+    bool has_least;
+    int64_t least; /* entries with a smaller value are left out */
+};
+
+/* The usual order is bpftrace's: numbers and aggregates ascending by value, histograms by total count, others by key.
  * A scalar without an entry prints as zero; a keyed map without entries prints nothing. */
-void view_print_map(const struct view *view, const struct view_map *map, uint32_t top, uint32_t div);
+void view_print_map(const struct view *view, const struct view_map *map, const struct view_map_options *options);
 
 /* Adds up the per-CPU copies of one stored value of an aggregate type into one value of that type. `out` takes
  * type->size bytes; copy c starts at per_cpu + c * stride. Types that are not aggregates: copy 0. */

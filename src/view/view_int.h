@@ -49,6 +49,12 @@ void view_json_number(int64_t number, bool is_signed, struct strbuf *out);
 void view_histogram(const struct type *type, const void *bytes, uint32_t div, struct strbuf *out);
 void view_histogram_json(const struct type *type, const void *bytes, uint32_t div, struct strbuf *out);
 
+/* A tseries: the lines of its graph, or its JSON array; both up to the interval `last`. Without data: <no data>, []. */
+void view_series(const struct type *type, const void *bytes, uint64_t last, struct strbuf *out);
+void view_series_json(const struct type *type, const void *bytes, uint64_t last, struct strbuf *out);
+uint64_t view_series_last(const struct type *type, const void *bytes); /* 0: no data */
+void view_reduce_series(const struct type *type, const char *per_cpu, uint32_t stride, uint32_t cpus, char *out);
+
 enum view_buffer_style { VIEW_BUFFER_PRINTABLE, VIEW_BUFFER_ESCAPED, VIEW_BUFFER_SPACED }; /* %r %rx %rh */
 void view_buffer_text(const unsigned char *bytes, size_t length, enum view_buffer_style style, struct strbuf *out);
 

@@ -214,3 +214,113 @@ def test_what_the_kernel_refuses_is_told(trace):
     made = len(re.findall(r"^@a\[", answer.stdout, re.M))
     assert made == 100 or f"{100 - made} updates of @a were refused" in answer.stderr
     assert made == 100 or "allocated beforehand: let @a = percpuhash(" in answer.stderr
+
+
+# ---- tseries ------------------------------------------------------------------------------------------------------
+
+def test_time_series(trace):
+    """100 values in 10 intervals; the numbers of each interval follow from its place."""
+    answer = trace("interval:ms:5 { @n++; @last = tseries(@n, 50ms, 1000); @sum = tseries(1, 50ms, 1000, \"sum\"); "
+                   "@min[1] = tseries(@n, 50ms, 1000, \"min\"); @max[1, \"x\"] = tseries(@n, 50ms, 1000, \"max\"); "
+                   "@avg = tseries(@n, 50ms, 1000, \"avg\"); if (@n == 100) { exit(); } }", "-f", "json", "-q")
+    data = {}
+    for line in answer.lines():
+        record = json.loads(line)
+        if record["type"] == "tseries":
+            data.update(record["data"])
+    last, total, average = ([row["value"] for row in data[name]] for name in ("@last", "@sum", "@avg"))
+    least, most = [row["value"] for row in data["@min"]["1"]], [row["value"] for row in data["@max"]["1,x"]]
+    starts = [row["interval_start"] for row in data["@last"]]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d[05]0000000", start) for start in starts)
+    assert starts == sorted(starts) and len(set(starts)) == len(starts)
+    assert sum(total) == 100 and last == most and most[-1] == 100 and least[0] == 1
+    assert least[1:] == [value + 1 for value in most[:-1]]
+    assert [high - low + 1 for low, high in zip(least, most)] == total
+    assert average == [(low + high) // 2 for low, high in zip(least, most)]
+
+
+def test_time_series_as_text(trace):
+    answer = trace("begin { @a = tseries(-5, 1s, 3); @b[1] = tseries((uint64)0, 1h, 3); }", "-q")
+    blocks = re.split(r"\n\n", answer.stdout.strip())
+    assert len(blocks) == 2 and blocks[0].startswith("@a:\n") and blocks[1].startswith("@b[1]:\n")
+    assert re.search(r"^\d\d:\d\d:\d\d\.000000000 \|                         \*                         \| -5$", blocks[0], re.M)
+    assert re.search(r"^\d\d:\d\d:\d\d\.000000000 \*                                                   \| 0$", blocks[1], re.M)
+    assert re.search(r"^ {19}0 {51}1$", blocks[1], re.M)
+
+
+def test_time_series_of_many_cpus(trace, workload):
+    work = workload("calls", 20000, 0, 2)
+    answer = trace(f"tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @s = tseries(1, 1h, 2, \"sum\"); "
+                   "@k[cpu] = tseries(1, 1h, 2, \"sum\"); }", "-f", "json", run=work)
+    data = [json.loads(line)["data"] for line in answer.lines() if '"tseries"' in line]
+    assert sum(row["value"] for row in data[1]["@s"]) == 40000
+    assert sum(row["value"] for rows in data[0]["@k"].values() for row in rows) == 40000
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ("1, 0, 5", "interval_ns must be >= 1 (0 provided)"),
+    ("1, 1s, 0", "num_intervals must be from 1 to 1365 (0 provided)"),
+    ("1, 1s, 1366", "num_intervals must be from 1 to 1365 (1366 provided)"),
+    ('1, 1s, 5, "foo"', 'avg, max, min, sum ("foo" provided)'),
+    ("1, nsecs, 5", "tseries()"),
+    ('"x", 1s, 5', "tseries() expects an integer"),
+    ("1, 1s, 5); @ = tseries(1, 1s, 6", "Different tseries bounds in a single map unsupported"),
+])
+def test_what_tseries_refuses(trace, arguments, words):
+    answer = trace(f"begin {{ @ = tseries({arguments}); }}")
+    assert answer.code == 1 and words in answer.stderr, answer.stderr
+
+
+# ---- print(@map, ...) ---------------------------------------------------------------------------------------------
+
+FOUR = '@m["a"] = 30; @m["b"] = 10; @m["c"] = 20; @m["d"] = 40;'
+
+
+@pytest.mark.parametrize("options, keys", [
+    ("", "bcad"), (", 2", "ad"), (", {order = descending}", "dacb"), (", {sort = key}", "abcd"),
+    (', {sort = "key", order = "desc", limit = 3}', "dcb"), (", (sort = key, top = 1)", "d"), (", {limit = 2}", "bc"),
+    (", {top = 2, order = descending}", "da"), (", {min = 20, sort = value}", "cad"), (", {min = 41}", ""),
+    (", { limit = 1, }", "b"),
+])
+def test_print_options(trace, options, keys):
+    answer = trace(f"config = {{ print_maps_on_exit = false }} begin {{ {FOUR} print(@m{options}); }}", "-q")
+    assert "".join(re.findall(r"^@m\[(.)\]", answer.stdout, re.M)) == keys and not answer.stderr
+
+
+def test_print_options_in_json(trace):
+    answer = trace(f"config = {{ print_maps_on_exit = false }} begin {{ {FOUR} print(@m, {{top = 2, order = desc, div = 10}}); }}",
+                   "-q", "-f", "json")
+    assert answer.lines() == ['{"type": "map", "data": {"@m": {"d": 4, "a": 3}}}']
+
+
+def test_print_with_options_and_clear_is_one_step(trace):
+    answer = trace("interval:ms:2 { @n++; @c[@n % 10] = count(); } interval:ms:40 { print(@c, {sort = key, limit = 100}); clear(@c); } "
+                   "interval:ms:500 { exit(); }", "-q")
+    printed = sum(int(value) for value in re.findall(r"^@c\[\d\]: (\d+)$", answer.stdout, re.M))
+    assert printed == answer.value("@n") and not answer.stderr
+
+
+@pytest.mark.parametrize("options, words", [
+    ("{limt = 4}", "print() has no option 'limt'"), ("{sort = foo}", "'sort' is key or value"),
+    ("{limit = -1}", "print() expects a number from 0 up"), ("{limit = pid}", "print()"),
+    ("{limit = 1}, 5", "nothing behind its options"), ("{limit}", "ERROR"), ("{limit = 1, limit = 2}", "two fields named"),
+])
+def test_print_options_that_do_not_exist(trace, options, words):
+    answer = trace(f"begin {{ {FOUR} print(@m, {options}); }}")
+    assert answer.code == 1 and words in answer.stderr, answer.stderr
+
+
+def test_minimum_of_texts(trace):
+    answer = trace('begin { @m[1] = "x"; print(@m, {min = 3}); }')
+    assert answer.code == 1 and "'min' needs values that are numbers" in answer.stderr
+
+
+# ---- zero ---------------------------------------------------------------------------------------------------------
+
+def test_zeroed_maps_are_there(trace):
+    answer = trace("begin { @a = count(); @b = sum(5); @c = min(5); @d = stats(5); @e = hist(5); @f = tseries(5, 1s, 3); @g = 5; "
+                   "@h[1] = count(); @i[2] = max(-3); @j[3] = 5; @k = count(); "
+                   "zero(@a); zero(@b); zero(@c); zero(@d); zero(@e); zero(@f); zero(@g); zero(@h); zero(@i); zero(@j); "
+                   "zero(@k); clear(@k); }", "-q")
+    assert answer.lines() == ["@a: 0", "@b: 0", "@c: 0", "@d: { .count = 0, .average = 0, .total = 0 }", "@e:", "@f:", "<no data>",
+                              "@g: 0", "@h[1]: 0", "@i[2]: 0", "@j[3]: 0"]

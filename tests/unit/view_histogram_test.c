@@ -18,7 +18,7 @@ static void check(enum view_format format, const struct type *type, const uint64
     struct view_map map = {"@", NULL, type, 1, NULL, (const void *const[]){buckets}};
 
     view_fixture_open(&fixture, format);
-    view_print_map(&fixture.view, &map, 0, div);
+    view_print_map(&fixture.view, &map, &(struct view_map_options){.div = div});
     assert_string_equal(view_fixture_text(&fixture), text);
     view_fixture_close(&fixture);
 }
@@ -119,7 +119,7 @@ static void keyed_histograms_order_by_total(void **state) {
                            2,
                            (const void *const[]){"bpftrace\0.......", "curl\0..........."},
                            (const void *const[]){many, few}};
-    view_print_map(&fixture.view, &map, 0, 0);
+    view_print_map(&fixture.view, &map, &(struct view_map_options){0});
     assert_string_equal(view_fixture_text(&fixture), "@[curl]:\n"
                                                      "[64, 128)              1 |" FULL "|\n"
                                                      "\n"
@@ -142,7 +142,7 @@ static void keyed_histograms_in_json(void **state) {
                            2,
                            (const void *const[]){VIEW_I64(3), VIEW_I64(2)},
                            (const void *const[]){buckets, buckets}};
-    view_print_map(&fixture.view, &map, 0, 0);
+    view_print_map(&fixture.view, &map, &(struct view_map_options){0});
     assert_string_equal(view_fixture_text(&fixture),
                         "{\"type\": \"hist\", \"data\": {\"@\": {\"2\": [{\"min\": 16, \"max\": 31, \"count\": 1}], "
                         "\"3\": [{\"min\": 16, \"max\": 31, \"count\": 1}]}}}\n");

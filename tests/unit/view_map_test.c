@@ -20,7 +20,7 @@ static void print_names(struct view_fixture *fixture, const struct type *value, 
         values[i] = counts->values + (size_t)i * words;
     }
     struct view_map map = {"@", type_string(fixture->arena, NAME_BYTES), value, counts->count, keys, values};
-    view_print_map(&fixture->view, &map, top, div);
+    view_print_map(&fixture->view, &map, &(struct view_map_options){.top = top, .div = div});
 }
 
 static void check_names(enum view_format format, const struct type *value, const struct counts *counts, uint32_t words,
@@ -37,7 +37,7 @@ static void check_map(enum view_format format, const struct view_map *map, const
     struct view_fixture fixture;
 
     view_fixture_open(&fixture, format);
-    view_print_map(&fixture.view, map, 0, 0);
+    view_print_map(&fixture.view, map, &(struct view_map_options){0});
     assert_string_equal(view_fixture_text(&fixture), text);
     view_fixture_close(&fixture);
 }
@@ -109,6 +109,44 @@ static void top_prints_the_last(void **state) {
     check_names(VIEW_TEXT, type_int(64, true), &four, 1, 2, 0, "@[c]: 3\n@[d]: 4\n");
     check_names(VIEW_TEXT, type_int(64, true), &four, 1, 10, 0, "@[a]: 1\n@[b]: 2\n@[c]: 3\n@[d]: 4\n");
     check_names(VIEW_JSON, type_int(64, true), &four, 1, 1, 0, "{\"type\": \"map\", \"data\": {\"@\": {\"d\": 4}}}\n");
+}
+
+static void check_options(const struct type *value, const struct view_map_options *options, const char *text) {
+    static const char keys[][NAME_BYTES] = {"b", "d", "a", "c"};
+    static const int64_t values[] = {2, -4, 2, 3};
+    struct view_fixture fixture;
+
+    view_fixture_open(&fixture, VIEW_TEXT);
+    struct view_map map = {"@",
+                           type_string(fixture.arena, NAME_BYTES),
+                           value,
+                           4,
+                           (const void *const[]){keys[0], keys[1], keys[2], keys[3]},
+                           (const void *const[]){&values[0], &values[1], &values[2], &values[3]}};
+    view_print_map(&fixture.view, &map, options);
+    assert_string_equal(view_fixture_text(&fixture), text);
+    view_fixture_close(&fixture);
+}
+
+#define OPTIONS(...) (&(struct view_map_options){__VA_ARGS__})
+
+static void options_choose_entries_and_order(void **state) {
+    const struct type *number = type_int(64, true);
+
+    (void)state;
+    check_options(number, OPTIONS(.descending = true), "@[c]: 3\n@[a]: 2\n@[b]: 2\n@[d]: -4\n");
+    check_options(number, OPTIONS(.sort = VIEW_SORT_KEY), "@[a]: 2\n@[b]: 2\n@[c]: 3\n@[d]: -4\n");
+    check_options(number, OPTIONS(.sort = VIEW_SORT_KEY, .descending = true), "@[d]: -4\n@[c]: 3\n@[b]: 2\n@[a]: 2\n");
+    check_options(number, OPTIONS(.limit = 2), "@[d]: -4\n@[a]: 2\n");
+    check_options(number, OPTIONS(.limit = 2, .descending = true), "@[c]: 3\n@[a]: 2\n");
+    check_options(number, OPTIONS(.top = 2), "@[b]: 2\n@[c]: 3\n");
+    check_options(number, OPTIONS(.top = 2, .descending = true), "@[c]: 3\n@[a]: 2\n");
+    check_options(number, OPTIONS(.top = 3, .limit = 1), "@[a]: 2\n");
+    check_options(number, OPTIONS(.has_least = true, .least = 2), "@[a]: 2\n@[b]: 2\n@[c]: 3\n");
+    check_options(number, OPTIONS(.has_least = true, .least = -9, .limit = 1), "@[d]: -4\n");
+    check_options(number, OPTIONS(.has_least = true, .least = 4), "");
+    check_options(type_int(64, false), OPTIONS(.has_least = true, .least = -1, .limit = 2), "@[a]: 2\n@[b]: 2\n");
+    check_options(type_int(64, false), OPTIONS(.has_least = true, .least = 4), "@[d]: 18446744073709551612\n");
 }
 
 static void div_divides_values(void **state) {
@@ -234,7 +272,7 @@ static void stack_key_is_a_block_in_brackets(void **state) {
                            1,
                            (const void *const[]){VIEW_U64(1, 1)},
                            (const void *const[]){VIEW_U64(1)}};
-    view_print_map(&fixture.view, &map, 0, 0);
+    view_print_map(&fixture.view, &map, &(struct view_map_options){0});
     assert_string_equal(view_fixture_text(&fixture),
                         "@[\n        do_nanosleep+5\n        hrtimer_nanosleep+180\n]: 1\n");
     view_fixture_close(&fixture);
@@ -310,6 +348,7 @@ int main(void) {
         cmocka_unit_test(sign_of_the_type_decides_the_order),
         cmocka_unit_test(equal_values_are_in_key_order),
         cmocka_unit_test(top_prints_the_last),
+        cmocka_unit_test(options_choose_entries_and_order),
         cmocka_unit_test(div_divides_values),
         cmocka_unit_test(div_of_stats_divides_the_average_only),
         cmocka_unit_test(averages_order_by_average_and_are_stats_in_json),
