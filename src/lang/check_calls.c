@@ -208,11 +208,15 @@ static void check_call_len(struct check *c, struct node *node) {
     node->type = type_int(64, true);
     if (value->kind == NODE_MAP && !value->child) {
         struct lang_map *map = check_map_whole(c, value, "len");
-        map->counted = true;
-        if (check_map_state(c, map)->shape == MAP_SHAPE_SCALAR) {
+        bool scalar = check_map_state(c, map)->shape == MAP_SHAPE_SCALAR;
+        if (scalar && map->value && type_is_stack(map->value)) {
+            value->type = map->value;
+        } else if (scalar) {
             check_error(c, "len-argument", value->loc,
                         "call to len() expects a map with explicit keys (non-scalar map)");
             check_hint(c, "%s has no keys", map->name);
+        } else {
+            map->counted = true;
         }
         return;
     }

@@ -324,3 +324,13 @@ def test_zeroed_maps_are_there(trace):
                    "zero(@k); clear(@k); }", "-q")
     assert answer.lines() == ["@a: 0", "@b: 0", "@c: 0", "@d: { .count = 0, .average = 0, .total = 0 }", "@e:", "@f:", "<no data>",
                               "@g: 0", "@h[1]: 0", "@i[2]: 0", "@j[3]: 0"]
+
+
+def test_length_of_a_stack_in_a_map(trace):
+    answer = trace("begin { @s = kstack(3); @k[1] = kstack(2); print(len(@s)); print(len(@k[1])); print(len(@k)); clear(@s); clear(@k); }", "-q")
+    assert answer.lines() == ["3", "2", "1"]
+
+
+def test_length_of_a_map_without_keys(trace):
+    answer = trace("begin { @s = 1; print(len(@s)); }")
+    assert answer.code == 1 and "len() expects a map with explicit keys" in answer.stderr
