@@ -151,8 +151,10 @@ void object_btf_release(struct object_btf *btf) {
     if (btf->data)
         munmap((void *)btf->data, btf->mapped);
     free(btf->noted);
+    free(btf->index);
     btf->data = NULL;
     btf->noted = NULL;
+    btf->index = NULL;
     btf->is_scanned = false;
     btf->types_size = btf->noted_count = btf->noted_capacity = btf->next_offset = 0;
     btf->next_id = 1;
@@ -326,9 +328,13 @@ bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset)
     return false;
 }
 
+enum { SEARCHES_MOST = 24 }; /* scripts ask for a dozen names; who asks for more, asks for hundreds */
+
 static bool find_by_scan(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record) {
     bool is_found = false;
 
+    if (*name && btf->searches++ >= SEARCHES_MOST)
+        return record_find_indexed(btf, kinds, name, record);
     for (int want_tails = 0; want_tails < 2 && !is_found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
         struct record_cursor cursor = RECORD_FIRST;

@@ -28,6 +28,9 @@ struct object_btf {
     uint32_t next_id, next_offset; /* the first record not yet seen */
     bool is_scanned;               /* no record is left */
 
+    struct record_slot *index; /* btf_index.c; NULL until so many searches were made that it pays */
+    uint32_t index_mask, searches;
+
     struct hash by_id;   /* id -> struct type */
     struct hash by_name; /* "KINDS NAME" -> id + 1; 1: there is none */
 };
@@ -50,6 +53,9 @@ const char *record_name(const struct object_btf *btf, uint32_t name_offset);
 const char *record_copy_name(struct object_btf *btf, uint32_t name_offset);
 /* The first record whose kind is in `kinds` (a bit per kind) and whose name is `name`. */
 bool record_find(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record);
+
+/* The same through the index of all names, which is made by the first call. */
+bool record_find_indexed(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record);
 
 struct record_cursor {
     uint32_t id, offset; /* of the next record */

@@ -44,6 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         if (object_btf_function(btf, "f", &id, &args, &result))
             type_complete(args);
         object_btf_count(btf);
+        for (char name[2] = "0"; *name < 'Z'; ++*name) /* many searches: by the index */
+            object_btf_find(btf, UINT32_MAX, name);
     }
     arena_free(arena);
     return 0;

@@ -123,6 +123,27 @@ static void finds_name_that_is_there_twice(void **state) {
     assert_int_equal(object_btf_find(btf, OBJECT_BTF_UNION, "twice"), 1);
 }
 
+static void many_searches_go_through_an_index(void **state) {
+    struct maker *maker = *state;
+    char name[16];
+
+    make_basics(maker);
+    for (int i = 0; i < 60; i++) { /* ids 5 to 64 */
+        snprintf(name, sizeof name, "name%d", i);
+        record(maker, name, i % 2 ? BTF_KIND_UNION : BTF_KIND_STRUCT, 0, false, 0);
+    }
+    record(maker, "name7", BTF_KIND_UNION, 0, false, 0);
+    struct object_btf *btf = open_made(maker);
+    for (uint32_t i = 0; i < 60; i++) {
+        snprintf(name, sizeof name, "name%u", i);
+        assert_int_equal(object_btf_find(btf, i % 2 ? OBJECT_BTF_UNION : OBJECT_BTF_STRUCT, name), 5 + i);
+        assert_int_equal(object_btf_find(btf, i % 2 ? OBJECT_BTF_STRUCT : OBJECT_BTF_UNION, name), 0);
+    }
+    assert_int_equal(object_btf_find(btf, OBJECT_BTF_STRUCT, "s"), 2);
+    assert_int_equal(object_btf_find(btf, OBJECT_BTF_STRUCT, ""), 0);
+    assert_int_equal(object_btf_find(btf, OBJECT_BTF_STRUCT, "name60"), 0);
+}
+
 static void struct_is_completed_on_demand(void **state) {
     uint32_t offset;
     make_basics(*state);
@@ -447,6 +468,7 @@ int main(void) {
         TEST(finds_by_name_and_kind),
         TEST(finds_name_that_is_the_tail_of_another),
         TEST(finds_name_that_is_there_twice),
+        TEST(many_searches_go_through_an_index),
         TEST(struct_is_completed_on_demand),
         TEST(bit_field_lies_in_an_aligned_storage),
         TEST(pointer_skips_typedefs),
