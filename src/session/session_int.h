@@ -62,7 +62,9 @@ struct session_entries {
     uint32_t count, capacity;
 };
 
-enum session_missing { SESSION_MISSING_ERROR, SESSION_MISSING_WARN, SESSION_MISSING_IGNORE };
+/* What to do when an event of the script does not exist. Unless the script says so: an error when a block has none at
+ * all, else a warning. ERROR: an error whenever one is missing that is named without `*`. */
+enum session_missing { SESSION_MISSING_ERROR, SESSION_MISSING_WARN, SESSION_MISSING_IGNORE, SESSION_MISSING_UNSAID };
 
 /* What the config block and the environment can change; see the table in settings.c. */
 struct session_settings {

@@ -178,7 +178,12 @@ static void read_environment(struct session *s) {
 
 void session_settings(struct session *s) {
     s->settings = (struct session_settings){
-        .max_strlen = 1024, .max_map_keys = 4096, .print_maps_on_exit = 1, .max_cat_bytes = 10240};
+        .max_strlen = 1024,
+        .max_map_keys = 4096,
+        .print_maps_on_exit = 1,
+        .max_cat_bytes = 10240,
+        .missing_probes = SESSION_MISSING_UNSAID,
+    };
     read_block(s);
     read_environment(s);
     s->env.max_strlen = s->settings.max_strlen;

@@ -4,6 +4,7 @@
  * a program that is already running there: all system calls of a block (one entry, one exit tracepoint), and the
  * user functions of a block.
  */
+#include "base/str.h"
 #include "object/usdt.h"
 #include "session/session_int.h"
 #include <errno.h>
@@ -258,8 +259,9 @@ static void report(struct session *s, const struct node *point, const struct pro
         loc.begin = point->loc.begin + error->begin;
         loc.end = point->loc.begin + error->end;
     }
-    if (warning)
-        diag_warning(&s->diags, "no-match", loc, "%s", error->message);
+    if (warning) /* in bpftrace's words */
+        diag_warning(&s->diags, "no-match", loc, "%s%s Skipping.", error->message,
+                     str_ends(error->message, ".") ? "" : ".");
     else
         diag_error(&s->diags, error->kind == PROBE_ERROR_NO_MATCH ? "no-match" : "attach-point", loc, "%s",
                    error->message);
@@ -326,8 +328,10 @@ static void expand_block(struct session *s, struct node *block) {
         }
     }
     for (uint32_t i = 0; i < missing.count; i++) {
+        bool strict = policy == SESSION_MISSING_ERROR && !probe_is_wildcard(missing_points.data[i]->text);
+        bool warning = policy == SESSION_MISSING_WARN || (found > 0 && !strict);
         if (policy != SESSION_MISSING_IGNORE)
-            report(s, missing_points.data[i], &missing.data[i], found > 0 || policy == SESSION_MISSING_WARN);
+            report(s, missing_points.data[i], &missing.data[i], warning);
     }
     for (uint32_t i = first_unit; i < s->units.count; i++)
         describe(s, s->units.data[i]);
