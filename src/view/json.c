@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { DEEPEST = 32 }; /* as in value.c */
-
 /* Length of the UTF-8 character at text, or 0 when the bytes are none (overlong, surrogate, cut, stray). */
 static size_t utf8_length(const unsigned char *text, size_t available) {
     static const struct {
@@ -84,9 +82,6 @@ static void add_number(int64_t number, bool is_signed, struct strbuf *out) {
 
 void view_json_number(int64_t number, bool is_signed, struct strbuf *out) { add_number(number, is_signed, out); }
 
-static void add_value(const struct view *view, const struct type *type, const void *bytes, uint32_t div, int depth,
-                      struct strbuf *out);
-
 static void add_text(const struct view *view, const char *bytes, uint32_t size, struct strbuf *out) {
     bool cut;
     size_t length = view_text_length(bytes, size, &cut);
@@ -96,21 +91,6 @@ static void add_text(const struct view *view, const char *bytes, uint32_t size, 
     if (cut)
         add_escaped(view_trailer(view), strlen(view_trailer(view)), out);
     strbuf_addch(out, '"');
-}
-
-static void add_array(const struct view *view, const struct type *type, const char *bytes, uint32_t div, int depth,
-                      struct strbuf *out) {
-    if (view_is_text_array(type)) {
-        add_text(view, bytes, type->count, out);
-        return;
-    }
-    strbuf_addch(out, '[');
-    for (uint32_t i = 0; i < type->count; i++) {
-        if (i)
-            strbuf_addch(out, ',');
-        add_value(view, type->target, bytes + (size_t)i * type->target->size, div, depth + 1, out);
-    }
-    strbuf_addch(out, ']');
 }
 
 static void add_buffer(const unsigned char *bytes, size_t length, struct strbuf *out) {
@@ -123,65 +103,14 @@ static void add_buffer(const unsigned char *bytes, size_t length, struct strbuf 
     strbuf_addch(out, ']');
 }
 
-static void add_members(const struct view *view, const struct type *type, const char *bytes, uint32_t div, int depth,
-                        bool *first, struct strbuf *out) {
-    type_complete(type);
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const struct type_field *field = &type->fields[i];
-        const char *storage = bytes + field->offset;
-        if (!view_field_inside(type, field))
-            continue;
-        if (!field->name && field->type->kind == TYPE_STRUCT) {
-            if (depth < DEEPEST)
-                add_members(view, field->type, storage, div, depth + 1, first, out);
-            continue;
-        }
-        if (!*first)
-            strbuf_addstr(out, ", ");
-        *first = false;
-        view_json_string(field->name ? field->name : "", field->name ? strlen(field->name) : 0, out);
-        strbuf_addstr(out, ": ");
-        if (field->bit_size)
-            add_number((int64_t)view_load_field(field, storage), field->type->is_signed, out);
-        else
-            add_value(view, field->type, storage, div, depth + 1, out);
-    }
+/* Enums too, also where they have a name. */
+static void add_integer(const struct type *type, uint64_t number, struct strbuf *out) {
+    add_number((int64_t)number, type->is_signed, out);
 }
 
-static void add_struct(const struct view *view, const struct type *type, const char *bytes, uint32_t div, int depth,
-                       struct strbuf *out) {
-    bool first = true;
-
-    strbuf_addch(out, '{');
-    add_members(view, type, bytes, div, depth, &first, out);
-    strbuf_addch(out, '}');
-}
-
-static void add_tuple(const struct view *view, const struct type *type, const char *bytes, uint32_t div, int depth,
-                      struct strbuf *out) {
-    if (type_is_record(type)) {
-        add_struct(view, type, bytes, div, depth, out);
-        return;
-    }
-    strbuf_addch(out, '[');
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        if (i)
-            strbuf_addch(out, ',');
-        add_value(view, type->fields[i].type, bytes + type->fields[i].offset, div, depth + 1, out);
-    }
-    strbuf_addch(out, ']');
-}
-
-static void add_stats(const struct type *type, const void *bytes, uint32_t div, struct strbuf *out) {
-    struct view_stats stats = view_stats(type, bytes, div);
-
-    strbuf_addstr(out, "{\"count\": ");
-    add_number((int64_t)stats.count, false, out);
-    strbuf_addstr(out, ", \"average\": ");
-    add_number(stats.average, type->is_signed, out);
-    strbuf_addstr(out, ", \"total\": ");
-    add_number(stats.total, type->is_signed, out);
-    strbuf_addch(out, '}');
+static void add_name(const char *name, struct strbuf *out) {
+    view_json_string(name, strlen(name), out);
+    strbuf_addstr(out, ": ");
 }
 
 /* Kinds whose JSON is their text in quotes. */
@@ -193,45 +122,14 @@ static void add_quoted(const struct view *view, const struct type *type, const v
     strbuf_free(&text);
 }
 
-static void add_value(const struct view *view, const struct type *type, const void *bytes, uint32_t div, int depth,
+static void add_other(const struct view *view, const struct type *type, const void *bytes, uint32_t div,
                       struct strbuf *out) {
-    if (depth > DEEPEST || type->kind == TYPE_VOID) {
-        strbuf_addstr(out, "null");
-        return;
-    }
     switch (type->kind) {
-    case TYPE_BOOL:
-        strbuf_addstr(out, *(const char *)bytes ? "true" : "false");
-        return;
-    case TYPE_STRING:
-        add_text(view, bytes, type->size, out);
+    case TYPE_POINTER:
+        add_number((int64_t)view_load(type, bytes), false, out);
         return;
     case TYPE_BUFFER:
         add_buffer((const unsigned char *)bytes + 4, view_buffer_length(type, bytes), out);
-        return;
-    case TYPE_ARRAY:
-        add_array(view, type, bytes, div, depth, out);
-        return;
-    case TYPE_STRUCT:
-        add_struct(view, type, bytes, div, depth, out);
-        return;
-    case TYPE_TUPLE:
-        add_tuple(view, type, bytes, div, depth, out);
-        return;
-    case TYPE_KSYM:
-    case TYPE_USYM:
-    case TYPE_KSTACK:
-    case TYPE_USTACK:
-    case TYPE_PROBE:
-    case TYPE_INET:
-    case TYPE_MACADDR:
-    case TYPE_TIMESTAMP:
-    case TYPE_USERNAME:
-    case TYPE_CGROUP_PATH:
-        add_quoted(view, type, bytes, out);
-        return;
-    case TYPE_STATS:
-        add_stats(type, bytes, div, out);
         return;
     case TYPE_HIST:
     case TYPE_LHIST:
@@ -240,23 +138,29 @@ static void add_value(const struct view *view, const struct type *type, const vo
     case TYPE_TSERIES:
         view_series_json(type, bytes, view_series_last(type, bytes), out);
         return;
-    case TYPE_AVG:
-        add_number(view_stats(type, bytes, div).average, type->is_signed, out);
-        return;
-    case TYPE_POINTER:
-    case TYPE_ENUM: /* by number, also when it has a name; never divided */
-        add_number((int64_t)view_load(type, bytes), type->is_signed, out);
-        return;
     default:
-        add_number(view_divide(view_number(type, bytes), type->is_signed, div), type->is_signed, out);
+        add_quoted(view, type, bytes, out);
     }
 }
 
 void view_value_json_divided(const struct view *view, const struct type *type, const void *bytes, uint32_t div,
                              struct strbuf *out) {
-    add_value(view, type, bytes, div, 0, out);
+    static const struct view_notation json = {
+        .tuple_open = "[",
+        .tuple_between = ",",
+        .tuple_close = "]",
+        .record_open = "{",
+        .record_between = ", ",
+        .record_close = "}",
+        .name = add_name,
+        .text = add_text,
+        .number = add_integer,
+        .other = add_other,
+    };
+
+    view_write(&json, view, type, bytes, div, out);
 }
 
 void view_value_json(const struct view *view, const struct type *type, const void *bytes, struct strbuf *out) {
-    add_value(view, type, bytes, 1, 0, out);
+    view_value_json_divided(view, type, bytes, 1, out);
 }

@@ -3,8 +3,9 @@
  * Everything printed goes through one struct view. In text mode a message is its bytes; in JSON mode it is one object
  * a line: {"type": "printf", "data": "..."}. Both forms are those of bpftrace, to the byte.
  *
- * Where to add: a printable kind of value = a case in value.c (text) and json.c; a kind of map block = map.c;
- * a printf conversion = base/printf_spec.c and printf.c; a kind of message = MESSAGES below.
+ * Where to add: a printable kind of value = a case in value.c (text) and json.c, or in whole.c if both write it alike;
+ * a kind of map block = map.c; a printf conversion = base/printf_spec.c and printf.c; a kind of message = MESSAGES
+ * below.
  *
  * What needs more than its bytes to become text (symbols, stacks, probe names) is asked of the resolver in view_names.
  */

@@ -19,6 +19,20 @@ void view_value_divided(const struct view *view, const struct type *type, const 
 void view_value_json_divided(const struct view *view, const struct type *type, const void *bytes, uint32_t div,
                              struct strbuf *out);
 
+/* How values are written: what stands around and between the parts of those that are made of values, and how the parts
+ * are written that only one notation knows. See whole.c. */
+struct view_notation {
+    const char *tuple_open, *tuple_between, *tuple_close;
+    const char *record_open, *record_between, *record_close;
+    void (*name)(const char *name, struct strbuf *out); /* of a field, with what stands before its value */
+    void (*text)(const struct view *view, const char *bytes, uint32_t size, struct strbuf *out);
+    void (*number)(const struct type *type, uint64_t number, struct strbuf *out); /* an integer or enum */
+    void (*other)(const struct view *view, const struct type *type, const void *bytes, uint32_t div,
+                  struct strbuf *out);
+};
+void view_write(const struct view_notation *notation, const struct view *view, const struct type *type,
+                const void *bytes, uint32_t div, struct strbuf *out);
+
 /* Little pieces that text and JSON share. */
 uint64_t view_load(const struct type *type, const void *bytes);                      /* scalar, extended by its sign */
 uint64_t view_load_field(const struct type_field *field, const void *field_storage); /* bit-fields too */
