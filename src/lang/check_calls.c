@@ -202,6 +202,31 @@ static void check_call_has_key(struct check *c, struct node *node) {
     check_map_keys(c, map, node->child->loc, node->child->next);
 }
 
+/* find(@map, key, $variable): true, and the variable gets the value, if the key is there. */
+static void check_call_find(struct check *c, struct node *node) {
+    struct lang_map *map = check_map_whole(c, node->child, "find");
+    struct node *key = node->child->next, *variable = key->next;
+
+    node->type = type_bool();
+    if (variable->kind != NODE_VARIABLE) {
+        check_error(c, "find-variable", variable->loc, "find() expects a variable for the value");
+        check_hint(c, "let $value; if (find(@map, key, $value)) { }");
+        return;
+    }
+    check_expression(c, variable); /* says so if it was not declared */
+    if (!map)
+        return;
+    map->tested = true;
+    key->next = NULL; /* the rest is no key */
+    bool keyed = check_map_keys(c, map, node->child->loc, key);
+    key->next = variable;
+    if (!keyed || !variable->variable || !map->value)
+        return;
+    const struct type *type = check_is_countable(map->value) ? check_reduced_type(map->value) : map->value;
+    check_assign_variable(c, variable->variable, NULL, type, node->loc);
+    variable->type = variable->variable->type;
+}
+
 static void check_call_len(struct check *c, struct node *node) {
     struct node *value = node->child;
 

@@ -48,6 +48,8 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_map_delete(l, first->map, first->next);
     case LANG_FUNCTION_has_key:
         return lower_map_has_key(l, first->map, first->next);
+    case LANG_FUNCTION_find:
+        return lower_map_find(l, first->map, first->next, first->next->next->variable);
     case LANG_FUNCTION_len:
         return lower_len(l, node);
     case LANG_FUNCTION_strncmp:

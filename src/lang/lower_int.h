@@ -168,6 +168,9 @@ ir_value lower_read(struct lower *l, const struct node *node); /* lower_place + 
 void lower_store(struct lower *l, struct place place, const struct type *type, ir_value value);
 void lower_zero(struct lower *l, struct place place, uint32_t size);
 void lower_copy(struct lower *l, struct place to, struct place from, uint32_t size); /* both direct */
+/* Copies a stored value from direct memory; strings may grow, tuples go field by field. */
+void lower_copy_value(struct lower *l, struct place from, const struct type *from_type, struct place to,
+                      const struct type *type);
 /* A stored value, as map keys, map values and tuple fields have it. */
 void lower_copy_stored(struct lower *l, struct place to, struct place from, const struct type *type);
 /* Builds the value of `node` as a stored `type` at `to` (direct memory). `clean`: bytes behind strings become zero. */
@@ -195,6 +198,9 @@ void lower_map_compound(struct lower *l, const struct node *node);
 ir_value lower_map_increment(struct lower *l, const struct node *map, int64_t by, bool postfix, bool used);
 ir_value lower_map_delete(struct lower *l, const struct lang_map *map, const struct node *keys);
 ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const struct node *keys);
+/* 1, and the variable gets the value, when there is an element. */
+ir_value lower_map_find(struct lower *l, const struct lang_map *map, const struct node *key,
+                        struct lang_variable *variable);
 /* Pointer to the element, created from zero bytes when missing; continues only when there is one, else goes to
  * *missed (which the caller enters afterwards). */
 ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value key, ir_block done);

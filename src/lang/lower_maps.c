@@ -280,6 +280,48 @@ ir_value lower_map_has_key(struct lower *l, const struct lang_map *map, const st
     return lower_take_slot(l, result);
 }
 
+/* An element is there: its value goes to the variable. */
+static void take_found(struct lower *l, const struct lang_map *map, const struct node *key, ir_value element,
+                       struct lang_variable *variable) {
+    struct place memory = lower_variable_memory(l, variable);
+    if (type_is_aggregate(map->value)) {
+        struct node access = {.kind = NODE_MAP, .loc = key->loc, .map = (struct lang_map *)map};
+        struct node keys = *key;
+        keys.next = NULL; /* what follows is the variable */
+        access.child = &keys;
+        ir_value number = lower_aggregate_sum(l, &access);
+        ir_store(l->f, 8, memory.base, memory.offset, number);
+    } else if (type_is_scalar(map->value)) {
+        ir_value value = lower_load(l, place_direct(element, 0), map->value);
+        ir_store(l->f, 8, memory.base, memory.offset, lower_resize(l, value, variable->type));
+    } else {
+        lower_copy_value(l, place_direct(element, 0), map->value, memory, variable->type);
+    }
+}
+
+ir_value lower_map_find(struct lower *l, const struct lang_map *map, const struct node *key,
+                        struct lang_variable *variable) {
+    struct ir_function *f = l->f;
+    struct node keys = *key;
+    keys.next = NULL;
+    ir_slot result = lower_temp_slot(l, 8);
+    lower_store_slot(l, result, ir_constant(f, 0));
+    ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
+    ir_value element = find_element(l, map, &keys, join);
+    ir_branch(f, element, found, join);
+    ir_enter(f, found);
+    if (map->storage == LANG_STORE_TASK) { /* an emptied one stays with the task */
+        ir_block set = ir_block_new(f, found);
+        ir_branch(f, ir_load(f, 8, element, 8), set, join);
+        ir_enter(f, set);
+    }
+    take_found(l, map, key, element, variable);
+    lower_store_slot(l, result, ir_constant(f, 1));
+    ir_jump(f, join);
+    ir_enter(f, join);
+    return lower_take_slot(l, result);
+}
+
 /* ---- writing ----------------------------------------------------------------------------------------------- */
 
 static void store_element(struct lower *l, const struct lang_map *map, ir_value element, ir_value value) {

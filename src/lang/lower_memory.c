@@ -522,17 +522,16 @@ static uint32_t field_index(const struct type *type, const char *name, uint32_t 
     return name ? type_record_index(type, name) : i;
 }
 
-/* Copies a stored value from direct memory; strings may grow, tuples go field by field. */
-static void copy_value(struct lower *l, struct place from, const struct type *from_type, struct place to,
-                       const struct type *type) {
+void lower_copy_value(struct lower *l, struct place from, const struct type *from_type, struct place to,
+                      const struct type *type) {
     if (type->kind == TYPE_TUPLE && !type_equal(type, from_type)) {
         if (has_gaps(type))
             lower_zero(l, to, type->size);
         for (uint32_t i = 0; i < from_type->field_count; i++) {
             const struct type_field *source = &from_type->fields[i];
             const struct type_field *field = &type->fields[field_index(type, source->name, i)];
-            copy_value(l, place_add(l, from, source->offset), source->type, place_add(l, to, field->offset),
-                       field->type);
+            lower_copy_value(l, place_add(l, from, source->offset), source->type, place_add(l, to, field->offset),
+                             field->type);
         }
     } else if (type_is_scalar(type)) {
         lower_store(l, to, type, lower_load(l, from, from_type));
@@ -566,7 +565,7 @@ static void memory_into(struct lower *l, const struct node *node, const struct t
     else if (from.where == WHERE_DIRECT && (type->kind == TYPE_ARRAY || type->kind == TYPE_STRUCT))
         copy_part(l, to, from, type->size);
     else if (from.where == WHERE_DIRECT)
-        copy_value(l, from, node->type, to, type);
+        lower_copy_value(l, from, node->type, to, type);
     else
         read_memory(l, from, to, type->size);
     if (clean && type->kind != TYPE_STRING && (type->size & 7)) /* keys and values are whole words */
@@ -643,7 +642,7 @@ void lower_into(struct lower *l, const struct node *node, const struct type *typ
     case NODE_VARIABLE:
     case NODE_MAP:
     case NODE_TUPLE_FIELD:
-        copy_value(l, lower_place(l, node), node->type, to, type);
+        lower_copy_value(l, lower_place(l, node), node->type, to, type);
         break;
     default:
         memory_into(l, node, type, to, clean);

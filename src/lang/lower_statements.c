@@ -152,7 +152,10 @@ static bool is_inside(const struct lang_variable *variable, const struct node *l
 
 static void forget_assigned(struct lower *l, const struct node *node, const struct node *loop) {
     const struct lang_variable *variable = node->child ? node->child->variable : NULL;
-    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && variable && on_stack(variable) &&
+    bool finds = node->kind == NODE_CALL && node->function && node->function->id == LANG_FUNCTION_find;
+    if (finds)
+        variable = node->child->next->next->variable;
+    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT || finds) && variable && on_stack(variable) &&
         !is_inside(variable, loop) && variable->type->kind != TYPE_POINTER) {
         for (uint32_t at = 0; at < variable->type->size; at += 8)
             forget_number(l, variable->slot, (int32_t)at);

@@ -334,3 +334,39 @@ def test_length_of_a_stack_in_a_map(trace):
 def test_length_of_a_map_without_keys(trace):
     answer = trace("begin { @s = 1; print(len(@s)); }")
     assert answer.code == 1 and "len() expects a map with explicit keys" in answer.stderr
+
+
+# ---- find ---------------------------------------------------------------------------------------------------------
+
+FINDS = {
+    "integer": ("@m[1] = 7; let $v; print(find(@m, 1, $v)); print($v); print(find(@m, 2, $v)); print($v);",
+                ["true", "7", "false", "7"]),
+    "tuple": ('@m[2] = (1, "hello"); let $v; if (find(@m, 2, $v)) { print($v); }', ["(1, hello)"]),
+    "string": ('@m["a", 1] = "x"; let $v = "longer"; if (find(@m, ("a", 1), $v)) { print($v); }', ["x"]),
+    "count": ("@m[1] = count(); @m[1] = count(); let $v; if (find(@m, 1, $v)) { print($v + 1); }", ["3"]),
+    "negative": ("@m[1] = -5; let $v; find(@m, 1, $v); print($v < 0);", ["true"]),
+    "loop": ("@m[3] = 4; let $v; $n = 0; for $i : 0..5 { if (find(@m, $i, $v)) { $n += $v; } } print($n); print($v);", ["4", "4"]),
+    "condition": ("@m[3] = 4; let $v; print(find(@m, 3, $v) && $v == 4 ? 1 : 2);", ["1"]),
+    "stack": ("@m[3] = kstack(2); let $v; if (find(@m, 3, $v)) { print(len($v)); }", ["2"]),
+}
+
+
+@pytest.mark.parametrize("name", FINDS)
+def test_find(trace, name):
+    answer = trace(f"config = {{ print_maps_on_exit = false }} begin {{ {FINDS[name][0]} }}", "-q")
+    assert answer.lines() == FINDS[name][1] and not answer.stderr
+
+
+def test_find_of_a_thread_value(trace):
+    answer = trace("begin { let $v; print(find(@s, tid, $v)); @s[tid] = 5; print(find(@s, tid, $v)); print($v); "
+                   "delete(@s, tid); print(find(@s, tid, $v)); } end { clear(@s); }", "-q")
+    assert answer.lines() == ["false", "true", "5", "false"]
+
+
+@pytest.mark.parametrize("text, words", [
+    ("@m = 1; let $v; find(@m, 1, $v);", "without an explicit key"), ("@m[1] = 1; find(@m, 1, $v);", "$v"),
+    ("@m[1] = 1; find(@m, 1, @x);", "find() expects a variable"), ("@m[1] = hist(1); let $v; find(@m, 1, $v);", "hist_t"),
+])
+def test_what_find_refuses(trace, text, words):
+    answer = trace(f"begin {{ {text} }}")
+    assert answer.code == 1 and words in answer.stderr, answer.stderr
