@@ -274,6 +274,7 @@ enum lang_function_flag {
     LANG_FUNCTION_MAP_FIRST = 4,
     LANG_FUNCTION_UNSAFE = 8,
     LANG_FUNCTION_ASYNC = 16,
+    LANG_FUNCTION_LOOP = 32,
 };
 enum lang_function_id {
 #define FUNCTION(name, least, most, flags, help) LANG_FUNCTION_##name,

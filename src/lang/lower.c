@@ -105,8 +105,12 @@ struct place lower_temp(struct lower *l, uint32_t size) {
     size = (size + 7) & ~7u;
     if (size <= STACK_TEMP_LIMIT && (free_temp(l, size) || stack_in_use(l) + size <= STACK_TOTAL_LIMIT))
         return place_direct(ir_slot_address(l->f, lower_temp_slot(l, size)), 0);
+    return lower_scratch_temp(l, size);
+}
+
+struct place lower_scratch_temp(struct lower *l, uint32_t size) {
     uint32_t offset = l->temps_top;
-    l->temps_top += size;
+    l->temps_top += (size + 7) & ~7u;
     if (l->temps_top > l->temps_most)
         l->temps_most = l->temps_top;
     return place_direct(lower_scratch(l), (int32_t)(l->scratch_variables + offset));
@@ -305,7 +309,8 @@ ir_value lower_probe_id(struct lower *l) {
 /* ---- the whole program ------------------------------------------------------------------------------------- */
 
 static bool has_loops(const struct node *node) {
-    if (node->kind == NODE_WHILE || node->kind == NODE_FOR_RANGE || node->kind == NODE_FOR_MAP)
+    if (node->kind == NODE_WHILE || node->kind == NODE_FOR_RANGE || node->kind == NODE_FOR_MAP ||
+        (node->function && (node->function->flags & LANG_FUNCTION_LOOP)))
         return true;
     for (const struct node *child = node->child; child; child = child->next) {
         if (has_loops(child))

@@ -60,6 +60,15 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_scalar(l, first);
     case LANG_FUNCTION_macaddr:
         return lower_macaddr(l, node);
+    case LANG_FUNCTION_strlen:
+    case LANG_FUNCTION_strcap:
+        return lower_strlen(l, node);
+    case LANG_FUNCTION_strstr:
+        return lower_strstr(l, node);
+    case LANG_FUNCTION_strcontains:
+        return lower_strcontains(l, node);
+    case LANG_FUNCTION_memcmp:
+        return lower_memcmp(l, node);
     case LANG_FUNCTION_bswap:
         return lower_bswap(l, node);
     case LANG_FUNCTION_is_err:
@@ -152,6 +161,9 @@ void lower_call_into(struct lower *l, const struct node *node, const struct type
         break;
     case LANG_FUNCTION_leader_comm:
         lower_relative_comm(l, node->child, "group_leader", type, to, node->loc);
+        break;
+    case LANG_FUNCTION_str_concat:
+        lower_str_concat_into(l, node, type, to, clean);
         break;
     case LANG_FUNCTION_join:
         lower_join_into(l, node, to);

@@ -5,8 +5,8 @@
  *   lower_memory.c       places in memory, reading through pointers, strings and tuples built where they belong
  *   lower_maps.c         keys, map elements, aggregates in lower_aggregates.c
  *   lower_builtins.c, lower_calls.c   one small function for each row of builtins.def and functions.def
- *   lower_values.c, lower_tasks.c, lower_effects.c   the larger ones of those functions, by what they are about
- *   lower_records.c      what goes to user space
+ *   lower_values.c, lower_strings.c, lower_tasks.c, lower_effects.c   the larger ones of those functions, by what they
+ * are about lower_records.c      what goes to user space
  *
  * Values. Scalars are ir_values. Everything larger is built in place (lower_into) or found in place (lower_place).
  * There are no phis: what meets at a join goes through a stack slot (lower_slot_*).
@@ -127,6 +127,7 @@ void lower_release_slot(struct lower *l, ir_slot slot);  /* or earlier */
 ir_value lower_take_slot(struct lower *l, ir_slot slot); /* its value; the slot is free again */
 /* Memory for the rest of the statement: stack when small, scratch otherwise. */
 struct place lower_temp(struct lower *l, uint32_t size);
+struct place lower_scratch_temp(struct lower *l, uint32_t size); /* the same, always in scratch */
 struct place lower_variable_memory(struct lower *l, struct lang_variable *variable);
 
 /* lower_statements.c */
@@ -238,6 +239,14 @@ void lower_name_into(struct lower *l, const struct node *node, const struct type
 ir_value lower_macaddr(struct lower *l, const struct node *node);
 ir_value lower_bswap(struct lower *l, const struct node *node);
 ir_value lower_is_err(struct lower *l, const struct node *node);
+
+/* lower_strings.c */
+ir_value lower_strlen(struct lower *l, const struct node *node);
+ir_value lower_strstr(struct lower *l, const struct node *node);
+ir_value lower_strcontains(struct lower *l, const struct node *node);
+ir_value lower_memcmp(struct lower *l, const struct node *node);
+void lower_str_concat_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
+                           bool clean);
 
 /* lower_effects.c */
 void lower_formatted(struct lower *l, const struct node *node, enum lang_action_kind kind); /* printf and its kin */

@@ -224,6 +224,49 @@ static struct node *offset_of(struct parser *parser, const struct token *name) {
     return node;
 }
 
+/* container_of(pointer, type, member) -> (type *)((int8 *)pointer - offsetof(type, member)) */
+static struct node *container_of(struct parser *parser, const struct token *name) {
+    static const struct type_name byte = {.name = "int8", .pointer_depth = 1};
+    struct node_list pointers = {0}, differences = {0}, operands = {0}, offsets = {0};
+    const struct type_name *type;
+    struct node *operand;
+    struct loc open = parser->token.loc;
+
+    parser_advance(parser);
+    node_list_add(&pointers, parser_expression(parser));
+    bool complete = parser_accept(parser, TOKEN_COMMA);
+    if (complete) {
+        parser_type_or_expression(parser, TOKEN_COMMA, &type, &operand);
+        complete = type && parser_accept(parser, TOKEN_COMMA);
+    }
+    if (!complete) {
+        if (parser_error(parser, "container-of", parser->token.loc,
+                         "container_of() takes a pointer, a type and a member"))
+            diag_hint(parser->diags, "container_of($pointer, struct NAME, member)");
+        return parser_leaf(parser, NODE_INTEGER, name);
+    }
+    const char *path = member_path(parser);
+    parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
+    struct node *bytes = parser_node(parser, NODE_CAST, name->loc.begin, pointers);
+    bytes->type_name = &byte;
+    struct node *offset = parser_node(parser, NODE_OFFSETOF, name->loc.begin, offsets);
+    offset->type_name = type;
+    offset->text = path;
+    node_list_add(&differences, bytes);
+    node_list_add(&differences, offset);
+    struct node *difference = parser_node(parser, NODE_BINARY, name->loc.begin, differences);
+    difference->op = OP_SUB;
+    node_list_add(&operands, difference);
+    struct node *node = parser_node(parser, NODE_CAST, name->loc.begin, operands);
+    struct type_name *pointer = arena_memdup(parser->arena, type, sizeof *type);
+    if (pointer->array_count)
+        pointer->outer_pointers++;
+    else
+        pointer->pointer_depth++;
+    node->type_name = pointer;
+    return node;
+}
+
 static struct node *call(struct parser *parser, const struct token *name) {
     struct node_list list = {0};
     struct loc open = parser->token.loc;
@@ -268,6 +311,8 @@ static struct node *name(struct parser *parser) {
         return size_of(parser, &token);
     if (strcmp(token.text, "offsetof") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
         return offset_of(parser, &token);
+    if (strcmp(token.text, "container_of") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
+        return container_of(parser, &token);
     if (parser_at(parser, TOKEN_OPEN_PAREN))
         return call(parser, &token);
     if (strcmp(token.text, "true") == 0 || strcmp(token.text, "false") == 0) {

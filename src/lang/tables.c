@@ -10,6 +10,7 @@ enum {
     MAP_FIRST = LANG_FUNCTION_MAP_FIRST,
     UNSAFE = LANG_FUNCTION_UNSAFE,
     ASYNC = LANG_FUNCTION_ASYNC,
+    LOOP = LANG_FUNCTION_LOOP,
 };
 
 const struct lang_function lang_functions[LANG_FUNCTION_COUNT] = {
