@@ -198,6 +198,10 @@ void check_call_strstr(struct check *c, struct node *node);
 void check_call_strcontains(struct check *c, struct node *node);
 void check_call_str_concat(struct check *c, struct node *node);
 void check_call_memcmp(struct check *c, struct node *node);
+/* check_files.c */
+void check_call_path(struct check *c, struct node *node);
+void check_call_fd2file(struct check *c, struct node *node);
+void check_call_fd2sock(struct check *c, struct node *node);
 /* check_tasks.c */
 void check_call_pid(struct check *c, struct node *node);
 void check_call_tid(struct check *c, struct node *node);
@@ -226,6 +230,7 @@ const char *check_nearest_builtin(const char *name);
 
 enum { CHECK_STACK_DEPTH = 127, CHECK_STACK_DEPTH_MOST = 1024 };
 enum { CHECK_NEEDLE_MOST = 1024, CHECK_MEMCMP_MOST = 1024 };
+enum { CHECK_PATH_LEAST = 16, CHECK_PATH_MOST = 4096 };                          /* bytes of one path() */
 enum { CHECK_WRITE_MOST = 1024 };                                                /* bytes of one write_user() */
 enum { CHECK_ERROR_NAME = 64, CHECK_SIGNAL_NAME = 32, CHECK_SYSCALL_NAME = 32 }; /* bytes of such a name */
 enum { LANG_PID_CURRENT, LANG_PID_INIT };

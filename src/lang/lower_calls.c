@@ -69,6 +69,10 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_strcontains(l, node);
     case LANG_FUNCTION_memcmp:
         return lower_memcmp(l, node);
+    case LANG_FUNCTION_fd2file:
+        return lower_fd2file(l, node);
+    case LANG_FUNCTION_fd2sock:
+        return lower_fd2sock(l, node);
     case LANG_FUNCTION_bswap:
         return lower_bswap(l, node);
     case LANG_FUNCTION_is_err:
@@ -161,6 +165,9 @@ void lower_call_into(struct lower *l, const struct node *node, const struct type
         break;
     case LANG_FUNCTION_leader_comm:
         lower_relative_comm(l, node->child, "group_leader", type, to, node->loc);
+        break;
+    case LANG_FUNCTION_path:
+        lower_path_into(l, node, type, to);
         break;
     case LANG_FUNCTION_str_concat:
         lower_str_concat_into(l, node, type, to, clean);

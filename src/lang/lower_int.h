@@ -5,8 +5,8 @@
  *   lower_memory.c       places in memory, reading through pointers, strings and tuples built where they belong
  *   lower_maps.c         keys, map elements, aggregates in lower_aggregates.c
  *   lower_builtins.c, lower_calls.c   one small function for each row of builtins.def and functions.def
- *   lower_values.c, lower_strings.c, lower_tasks.c, lower_effects.c   the larger ones of those functions, by what they
- * are about lower_records.c      what goes to user space
+ *   lower_values.c, lower_strings.c, lower_tasks.c, lower_files.c, lower_effects.c   the larger ones of those
+ * functions, by what they are about lower_records.c      what goes to user space
  *
  * Values. Scalars are ir_values. Everything larger is built in place (lower_into) or found in place (lower_place).
  * There are no phis: what meets at a join goes through a stack slot (lower_slot_*).
@@ -247,6 +247,11 @@ ir_value lower_strcontains(struct lower *l, const struct node *node);
 ir_value lower_memcmp(struct lower *l, const struct node *node);
 void lower_str_concat_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
                            bool clean);
+
+/* lower_files.c */
+ir_value lower_fd2file(struct lower *l, const struct node *node);
+ir_value lower_fd2sock(struct lower *l, const struct node *node);
+void lower_path_into(struct lower *l, const struct node *node, const struct type *type, struct place to);
 
 /* lower_effects.c */
 void lower_formatted(struct lower *l, const struct node *node, enum lang_action_kind kind); /* printf and its kin */

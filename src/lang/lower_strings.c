@@ -3,8 +3,8 @@
  * Texts are looked at word by word. A word w has a zero byte where (w - 0x01..01) & ~w & 0x80..80 is not 0, and the
  * lowest bit set there is that of the first one.
  */
-#include "lang/lower_int.h"
 #include "lang/check_int.h"
+#include "lang/lower_int.h"
 #include <string.h>
 
 #define ONES 0x0101010101010101ll
@@ -279,8 +279,8 @@ void lower_str_concat_into(struct lower *l, const struct node *node, const struc
     const struct node *a = as_string(l, node->child), *b = as_string(l, node->child->next);
     uint32_t room_a = words_of(a->type->size) * 8, room_b = words_of(b->type->size) * 8;
     struct place whole = scratch_copy(l, a, room_b), second = text_copy(l, b);
-    ir_value length = a->kind == NODE_STRING ? ir_constant(f, a->length)
-                                             : length_of(l, whole, a->type->size, node->loc);
+    ir_value length =
+        a->kind == NODE_STRING ? ir_constant(f, a->length) : length_of(l, whole, a->type->size, node->loc);
     ir_value behind = ir_binary(f, IR_ADD, place_address(l, whole), length);
     ir_calln(f, IR_HELPER_probe_read_kernel, behind, ir_constant(f, b->type->size), place_address(l, second));
     uint32_t have = room_a + room_b, want = words_of(type->size) * 8;
@@ -320,7 +320,7 @@ ir_value lower_memcmp(struct lower *l, const struct node *node) {
     if (count->is_constant)
         size = (uint32_t)count->number;
     else if (left->type->kind != TYPE_POINTER || right->type->kind != TYPE_POINTER)
-        size = left->type->kind == TYPE_POINTER                                                   ? right->type->size
+        size = left->type->kind == TYPE_POINTER                                            ? right->type->size
                : right->type->kind == TYPE_POINTER || left->type->size < right->type->size ? left->type->size
                                                                                            : right->type->size;
     if (size > CHECK_MEMCMP_MOST)
