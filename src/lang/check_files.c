@@ -16,8 +16,8 @@ void check_call_path(struct check *c, struct node *node) {
 
     if (size && check_constant(c, size, "path()", &number)) {
         if (number < CHECK_PATH_LEAST || number > CHECK_PATH_MOST) {
-            check_error(c, "path-size", size->loc, "path() takes from %d to %d bytes (%lld provided)",
-                        CHECK_PATH_LEAST, CHECK_PATH_MOST, (long long)number);
+            check_error(c, "path-size", size->loc, "path() takes from %d to %d bytes (%lld provided)", CHECK_PATH_LEAST,
+                        CHECK_PATH_MOST, (long long)number);
             check_hint(c, "what does not fit is cut at the front");
         } else {
             room = (uint32_t)number;

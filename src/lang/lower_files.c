@@ -7,8 +7,8 @@
  *                               ...........................lib/libc.so.6
  *                               ......................./usr/lib/libc.so.6
  */
-#include "lang/lower_int.h"
 #include "lang/check_int.h"
+#include "lang/lower_int.h"
 #include <string.h>
 #include <sys/stat.h>
 
@@ -20,8 +20,8 @@ static bool offset_of(struct lower *l, const char *structure, const char *field,
     *offset = 0;
     if (type && type_find_field(type, field, offset))
         return true;
-    diag_error(l->diags, "no-kernel-type", loc, "this needs struct %s with the field %s, which this kernel does not have",
-               structure, field);
+    diag_error(l->diags, "no-kernel-type", loc,
+               "this needs struct %s with the field %s, which this kernel does not have", structure, field);
     diag_hint(l->diags, "the types come from the kernel's BTF (CONFIG_DEBUG_INFO_BTF); `tarsier info` tells");
     return false;
 }
@@ -275,9 +275,7 @@ static void nameless(struct lower *l, const struct walk *walk, ir_value entry, i
     ir_value text = read_kernel(l, entry, name + must_offset(l, "qstr", "name", loc), 8);
     /* 7 bytes of the short names count: behind the NUL stands something else */
     ir_value head = ir_binary(f, IR_AND, word, ir_constant(f, 0xffffffffffffff));
-    static const struct {
-        const char *type, *prefix;
-    } kinds[] = {{"pipefs", "pipe:"}, {"sockfs", "socket:"}};
+    static const struct { const char *type, *prefix; } kinds[] = {{"pipefs", "pipe:"}, {"sockfs", "socket:"}};
     for (int i = 0; i < 2; i++) {
         ir_block is = ir_block_new(f, f->current), next = ir_block_new(f, f->current);
         ir_branch(f, ir_binary(f, IR_EQ, head, name_word(l, kinds[i].type)), is, next);
@@ -351,8 +349,8 @@ void lower_path_into(struct lower *l, const struct node *node, const struct type
     uint32_t hash = must_offset(l, "dentry", "d_hash", loc) + must_offset(l, "hlist_bl_node", "pprev", loc);
     ir_value hashed = read_kernel(l, entry, hash, 8);
     ir_block unlinked = ir_block_new(f, f->current), linked = ir_block_new(f, f->current);
-    ir_value gone = ir_binary(f, IR_AND, ir_binary(f, IR_EQ, hashed, ir_constant(f, 0)),
-                              ir_binary(f, IR_NE, parent, entry));
+    ir_value gone =
+        ir_binary(f, IR_AND, ir_binary(f, IR_EQ, hashed, ir_constant(f, 0)), ir_binary(f, IR_NE, parent, entry));
     ir_branch(f, gone, unlinked, linked);
     ir_enter(f, unlinked);
     put_text(l, &walk, " (deleted)", finish);
