@@ -30,7 +30,7 @@ void *elf_read(const struct object_elf *elf, uint64_t offset, uint64_t size) {
         return copy;
     }
     for (uint64_t have = 0; have < size;) {
-        ssize_t got = pread(elf->fd, copy + have, size - have, (off_t)(offset + have));
+        ssize_t got = pread(elf->fd, copy + have, size - have, (off_t)(elf->base + offset + have));
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) { /* shortened since it was opened */
@@ -40,6 +40,15 @@ void *elf_read(const struct object_elf *elf, uint64_t offset, uint64_t size) {
         have += (uint64_t)got;
     }
     return copy;
+}
+
+bool object_elf_read(const struct object_elf *elf, uint64_t offset, void *bytes, size_t size) {
+    void *copy = elf_read(elf, offset, size);
+
+    if (copy)
+        memcpy(bytes, copy, size);
+    free(copy);
+    return copy != NULL;
 }
 
 /* Headers. */
@@ -97,6 +106,10 @@ static struct object_elf *finish_open(struct object_elf *elf, const char **error
 }
 
 struct object_elf *object_elf_open(const char *path, const char **error) {
+    return object_elf_open_inside(path, 0, UINT64_MAX, error);
+}
+
+struct object_elf *object_elf_open_inside(const char *path, uint64_t offset, uint64_t size, const char **error) {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -109,9 +122,16 @@ struct object_elf *object_elf_open(const char *path, const char **error) {
         close(fd);
         return NULL;
     }
+    uint64_t whole = (uint64_t)info.st_size;
+    if (offset > whole) {
+        *error = "not inside of the file";
+        close(fd);
+        return NULL;
+    }
     struct object_elf *elf = allocate(1, sizeof *elf);
     elf->fd = fd;
-    elf->size = (uint64_t)info.st_size;
+    elf->base = offset;
+    elf->size = size < whole - offset ? size : whole - offset;
     elf->path = strdup(path);
     return finish_open(elf, error);
 }

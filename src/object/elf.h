@@ -38,6 +38,9 @@ enum object_symbol_kinds { OBJECT_FUNCTIONS = 1, OBJECT_DATA = 2 };
 
 /* Opens a regular file; NULL and a fixed text in *error. */
 struct object_elf *object_elf_open(const char *path, const char **error);
+/* The same for a file that lies inside of another one, such as an entry of a zip archive; all offsets are those in the
+ * inner file. */
+struct object_elf *object_elf_open_inside(const char *path, uint64_t offset, uint64_t size, const char **error);
 /* The same over bytes that the caller keeps until close. */
 struct object_elf *object_elf_from_bytes(const void *bytes, size_t size, const char **error);
 void object_elf_close(struct object_elf *elf); /* NULL is fine */
@@ -61,6 +64,9 @@ bool object_elf_symbol_at(struct object_elf *elf, uint32_t kind, uint64_t addres
 bool object_elf_offset_of(const struct object_elf *elf, uint64_t address, uint64_t *offset);
 bool object_elf_address_of(const struct object_elf *elf, uint64_t offset, uint64_t *address);
 const struct object_segment *object_elf_segments(const struct object_elf *elf, uint32_t *count);
+
+/* Bytes of the file, such as the code of a function. False when the file does not have them all. */
+bool object_elf_read(const struct object_elf *elf, uint64_t offset, void *bytes, size_t size);
 
 uint16_t object_elf_machine(const struct object_elf *elf); /* EM_X86_64, EM_AARCH64 */
 bool object_elf_is_pie(const struct object_elf *elf);      /* ET_DYN: addresses are relative to the load base */

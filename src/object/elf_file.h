@@ -37,6 +37,7 @@ struct object_elf {
     int fd;               /* -1: bytes */
     const uint8_t *bytes; /* of the caller */
     uint64_t size;
+    uint64_t base; /* where it begins in the file that is open */
     char *path;
     Elf64_Ehdr header;
     struct object_segment *segments;

@@ -3,6 +3,7 @@
 
 #include "object/library.h"
 #include "object/maps.h"
+#include "object/zip.h"
 #include "probe/context_int.h"
 
 #include <dirent.h>
@@ -48,6 +49,11 @@ static void add_binary(struct probe_context *context, const char *path, const ch
         }
     }
     vec_push(context->arena, &out->items, binary);
+}
+
+struct object_elf *probe_binary_elf(struct probe_context *context, const struct probe_binary *binary,
+                                    const char **reason) {
+    return probe_elf(context, binary->path, binary->begin, binary->size, reason);
 }
 
 static void glob_in(struct probe_context *context, const char *root, const char *pattern, struct probe_binaries *out) {
@@ -174,6 +180,35 @@ static int find_by_name(struct probe_context *context, const struct probe_point 
     return 0;
 }
 
+/* "app.apk!/lib/libx.so": a file in a zip archive. False, and nothing happened, when the part is not of this form. */
+static bool find_in_archive(struct probe_context *context, const struct probe_point *point,
+                            const struct probe_part *part, struct probe_binaries *out, struct probe_error *error,
+                            int *result) {
+    const char *mark = strstr(part->text, "!/");
+    struct probe_part outer = *part;
+    struct probe_binaries archives = {0};
+    struct object_zip_entry entry;
+
+    if (!mark)
+        return false;
+    outer.text = arena_strndup(context->arena, part->text, (size_t)(mark - part->text));
+    *result = find_by_name(context, point, &outer, &archives, error);
+    if (*result != 0)
+        return true;
+    struct probe_binary *binary = &archives.items.data[0];
+    const char *reason = object_zip_find(binary->path, mark + 2, &entry);
+    if (reason) {
+        *result = probe_fail_match(context, error, part, "%s target file '%s' can not be read: %s", point->kind->name,
+                                   part->text, reason);
+        return true;
+    }
+    binary->shown = part->text;
+    binary->begin = entry.offset;
+    binary->size = entry.size;
+    vec_push(context->arena, &out->items, *binary);
+    return true;
+}
+
 int probe_find_binaries(struct probe_context *context, const struct probe_point *point, const struct probe_part *part,
                         struct probe_binaries *out, struct probe_error *error) {
     if (!part) {
@@ -184,6 +219,9 @@ int probe_find_binaries(struct probe_context *context, const struct probe_point 
         add_binary(context, link, path, out);
         return 0;
     }
+    int result;
+    if (find_in_archive(context, point, part, out, error, &result))
+        return result;
     if (!probe_has_star(part->text))
         return find_by_name(context, point, part, out, error);
     if (context->pid > 0 && strcmp(part->text, "*") == 0)

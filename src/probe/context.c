@@ -162,16 +162,17 @@ uint32_t probe_raw_btf_id(struct probe_context *context, const char *event, cons
 
 /* ---- ELF files ----------------------------------------------------------------------------------------------- */
 
-struct object_elf *probe_elf(struct probe_context *context, const char *path, const char **reason) {
+struct object_elf *probe_elf(struct probe_context *context, const char *path, uint64_t begin, uint64_t size,
+                             const char **reason) {
     struct probe_caches *caches = context->caches;
 
     for (uint32_t i = 0; i < caches->files.count; i++) {
-        if (strcmp(caches->files.data[i].path, path) == 0)
+        if (strcmp(caches->files.data[i].path, path) == 0 && caches->files.data[i].begin == begin)
             return caches->files.data[i].elf;
     }
-    struct object_elf *elf = object_elf_open(path, reason);
+    struct object_elf *elf = size ? object_elf_open_inside(path, begin, size, reason) : object_elf_open(path, reason);
     if (elf) {
-        struct probe_file file = {.path = path, .elf = elf};
+        struct probe_file file = {.path = path, .begin = begin, .elf = elf};
         vec_push(context->arena, &caches->files, file);
     }
     return elf;

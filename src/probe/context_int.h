@@ -22,6 +22,7 @@ struct probe_events {
 
 struct probe_file {
     const char *path;
+    uint64_t begin; /* of a file inside of it */
     struct object_elf *elf;
 };
 
@@ -89,7 +90,9 @@ bool probe_has_kprobes(struct probe_context *context);
 /* program.c: uprobes are attached through uprobe.multi links (and their programs loaded for them). */
 bool probe_uses_uprobe_multi(const struct probe_context *context);
 
-/* The file at `path`, opened once; NULL and *reason when it is no ELF file. `path` must live in the arena. */
-struct object_elf *probe_elf(struct probe_context *context, const char *path, const char **reason);
+/* The file at `path` (size not 0: the one that lies there inside of it), opened once; NULL and *reason when it is no
+ * ELF file. `path` must live in the arena. */
+struct object_elf *probe_elf(struct probe_context *context, const char *path, uint64_t begin, uint64_t size,
+                             const char **reason);
 
 #endif

@@ -3,6 +3,7 @@
  * BINARY:FUNCTION, FUNCTION+OFFSET or ADDRESS (of the file's address space). `*` matches in both; with a target process
  * the binary may be left out. The kernel wants offsets in the file; several names of one place are one target. */
 #include "object/elf.h"
+#include "object/instruction.h"
 #include "probe/binary_int.h"
 #include "probe/context_int.h"
 
@@ -29,7 +30,7 @@ static void add_place(struct probe_context *context, const struct probe_point *p
     target->path = binary->path;
     target->symbol = symbol->name_length ? arena_strndup(context->arena, symbol->name, symbol->name_length) : NULL;
     target->address = address;
-    target->offset = offset;
+    target->offset = binary->begin + offset;
     target->args_space = SPACE_USER;
     target->is_return = point->kind == &probe_kind_uretprobe;
     if (!place->symbol)
@@ -76,6 +77,51 @@ static int no_symbol(struct probe_context *context, const struct probe_point *po
     return result;
 }
 
+/* ---- places inside of functions ------------------------------------------------------------------------------- */
+
+enum { FUNCTION_MOST = 1 << 20 }; /* bytes of code that are followed */
+
+/* The nearest places before and behind `offset` where instructions begin: "f+3 or f+8". */
+static const char *nearest_places(struct probe_context *context, uint16_t machine, const uint8_t *code, size_t size,
+                                  size_t offset, const char *function) {
+    size_t before = 0, at = 0;
+
+    while (at < offset) {
+        before = at;
+        at += object_instruction_length(machine, code + at, size - at);
+    }
+    return arena_printf(context->arena, "instructions begin at %s+%zu and %s+%zu; --unsafe accepts it", function,
+                        before, function, at);
+}
+
+/* A probe in the middle of an instruction destroys the program that is traced. */
+static int check_boundary(struct probe_context *context, const struct place *place, struct object_elf *elf,
+                          const struct object_symbol *symbol, uint64_t offset, const char **warning,
+                          struct probe_error *error) {
+    size_t size = symbol->size < FUNCTION_MOST ? symbol->size : FUNCTION_MOST;
+    const char *function = arena_strndup(context->arena, symbol->name, symbol->name_length);
+    enum object_boundary boundary = OBJECT_BOUNDARY_UNKNOWN;
+    uint16_t machine = object_elf_machine(elf);
+    uint8_t *code = arena_alloc(context->arena, size);
+
+    if (context->unsafe || offset == 0)
+        return 0;
+    if (object_elf_read(elf, symbol->file_offset, code, size))
+        boundary = object_instruction_boundary(machine, code, size, offset);
+    if (boundary == OBJECT_BOUNDARY_UNKNOWN)
+        *warning = arena_printf(context->arena,
+                                "Could not determine instruction boundary: whether one begins at %s+%" PRIu64
+                                " is not known; inside of one a probe makes the program crash",
+                                function, offset);
+    if (boundary != OBJECT_BOUNDARY_NO)
+        return 0;
+    int result =
+        probe_fail_text(context, error, place->part,
+                        "Possible attachment attempt in the middle of an instruction, try a different offset.");
+    error->hint = nearest_places(context, machine, code, size, offset, function);
+    return result;
+}
+
 static int expand_address(struct probe_context *context, const struct probe_point *point,
                           const struct probe_binary *binary, const struct place *place, struct object_elf *elf,
                           struct probe_targets *out, struct probe_error *error) {
@@ -88,9 +134,17 @@ static int expand_address(struct probe_context *context, const struct probe_poin
         error->hint = "an address is the one a symbol table shows (nm, objdump), not that in a running process";
         return result;
     }
-    object_elf_symbol_at(elf, OBJECT_FUNCTIONS, place->number, &symbol);
+    const char *warning = "no function of the file is known at this address; if no instruction begins there, a probe "
+                          "makes the program crash";
+    if (object_elf_symbol_at(elf, OBJECT_FUNCTIONS, place->number, &symbol)) {
+        warning = NULL;
+        int result = check_boundary(context, place, elf, &symbol, place->number - symbol.address, &warning, error);
+        if (result != 0)
+            return result;
+    }
     symbol.is_ifunc = false;
     add_place(context, point, binary, place, &symbol, place->number, offset, out);
+    out->items.data[out->items.count - 1]->warning = context->unsafe ? NULL : warning;
     return 0;
 }
 
@@ -113,7 +167,13 @@ static int expand_symbol(struct probe_context *context, const struct probe_point
     if (__builtin_add_overflow(symbol.address, place->number, &address) || !object_elf_offset_of(elf, address, &offset))
         return probe_fail_match(context, error, place->part, "%s: '%s' is not in the file %s", point->kind->name,
                                 place->part->text, binary->shown);
+    const char *warning = NULL;
+    int result = check_boundary(context, place, elf, &symbol, place->number, &warning, error);
+    if (result != 0)
+        return result;
     add_place(context, point, binary, place, &symbol, address, offset, out);
+    if (warning)
+        out->items.data[out->items.count - 1]->warning = warning;
     return 0;
 }
 
@@ -211,7 +271,7 @@ static int expand_binary(struct probe_context *context, const struct probe_point
                          const struct probe_binary *binary, const struct place *place, struct probe_targets *out,
                          struct probe_error *error) {
     const char *reason = NULL;
-    struct object_elf *elf = probe_elf(context, binary->path, &reason);
+    struct object_elf *elf = probe_binary_elf(context, binary, &reason);
 
     if (!elf)
         return probe_fail_match(context, error, NULL, "%s target file '%s' can not be read: %s", point->kind->name,
@@ -262,7 +322,7 @@ static int uprobe_list(struct probe_context *context, const struct probe_point *
         const struct probe_part *last = file ? &point->parts[1] : &point->parts[0];
         struct match_list list = {.arena = context->arena, .pattern = last->text && *last->text ? last->text : "*"};
         const char *reason;
-        struct object_elf *elf = probe_elf(context, binary->path, &reason);
+        struct object_elf *elf = probe_binary_elf(context, binary, &reason);
         if (elf)
             find_matches(elf, &list);
         for (uint32_t s = 0; s < list.symbols.count; s++)

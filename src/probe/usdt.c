@@ -59,7 +59,7 @@ struct places {
 
 static bool read_places(struct probe_context *context, const struct probe_binary *binary, struct places *places,
                         const char **reason) {
-    *places = (struct places){.elf = probe_elf(context, binary->path, reason)};
+    *places = (struct places){.elf = probe_binary_elf(context, binary, reason)};
     if (places->elf)
         object_usdt_read(places->elf, context->arena, &places->all, NULL);
     return places->elf != NULL;
@@ -111,8 +111,8 @@ static void add_place(struct probe_context *context, const struct probe_point *p
     target->mechanism = PROBE_UPROBE;
     target->path = binary->path;
     target->address = place->address;
-    target->offset = place->offset;
-    target->semaphore = place->semaphore;
+    target->offset = binary->begin + place->offset;
+    target->semaphore = place->semaphore ? binary->begin + place->semaphore : 0;
     target->usdt = arguments;
     target->args_space = SPACE_USER;
     target->name = arena_printf(context->arena, "usdt:%s:%s:%s", binary->shown, place->provider, place->name);

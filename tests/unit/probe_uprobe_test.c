@@ -2,6 +2,14 @@
 #include "probe_test.h"
 
 #include "object/elf.h"
+#include "object/instruction.h"
+#include <elf.h>
+
+#ifdef __aarch64__
+#define MACHINE EM_AARCH64
+#else
+#define MACHINE EM_X86_64
+#endif
 
 __attribute__((noinline, used, retain)) int probe_test_function(int x) { return x + 41; }
 __attribute__((noinline, used, retain)) int probe_test_other(int x) { return x * 3 + 7; }
@@ -43,12 +51,38 @@ static void the_return_of_a_function(void **state) {
     assert_string_equal(target->kind_name, "uretprobe");
 }
 
-static void an_offset_moves_the_place(void **state) {
-    uint64_t start = only_target(*state, point(*state, "u:%s:probe_test_function"), false)->offset;
-    const struct probe_target *target = only_target(*state, point(*state, "u:%s:probe_test_function+1"), false);
+/* Length of the first instruction of probe_test_function(). */
+static size_t first_instruction(void) {
+    size_t length = object_instruction_length(MACHINE, (const uint8_t *)probe_test_function, 16);
 
-    assert_int_equal(target->offset, start + 1);
-    assert_true(str_ends(target->name, ":probe_test_function+1"));
+    assert_true(length > 0);
+    return length;
+}
+
+static void an_offset_moves_the_place(void **state) {
+    struct fixture *fixture = *state;
+    size_t length = first_instruction();
+    uint64_t start = only_target(fixture, point(fixture, "u:%s:probe_test_function"), false)->offset;
+    const char *text = arena_printf(fixture->arena, "u:%s:probe_test_function+%zu", self_path(), length);
+    const struct probe_target *target = only_target(fixture, text, false);
+
+    assert_int_equal(target->offset, start + length);
+    assert_true(str_ends(target->name, arena_printf(fixture->arena, ":probe_test_function+%zu", length)));
+    assert_null(target->warning);
+}
+
+static void an_offset_inside_of_an_instruction_needs_unsafe(void **state) {
+    struct fixture *fixture = *state;
+
+    assert_true(first_instruction() > 1);
+    expect_error(fixture, point(fixture, "u:%s:probe_test_function+1"),
+                 "Possible attachment attempt in the middle of an instruction, try a different offset.",
+                 "probe_test_function+1", NULL);
+    assert_non_null(strstr(fixture->error.hint, "probe_test_function+0 and probe_test_function+"));
+    uint64_t address = only_target(fixture, point(fixture, "u:%s:probe_test_function"), false)->address;
+    assert_true(expand(fixture, arena_printf(fixture->arena, "u:%s:0x%lx", self_path(), address + 1), false) < 0);
+    fixture->context.unsafe = true;
+    only_target(fixture, point(fixture, "u:%s:probe_test_function+1"), false);
 }
 
 static void an_offset_outside_needs_unsafe(void **state) {
@@ -141,6 +175,7 @@ int main(void) {
         TEST(a_function_by_name),
         TEST(the_return_of_a_function),
         TEST(an_offset_moves_the_place),
+        TEST(an_offset_inside_of_an_instruction_needs_unsafe),
         TEST(an_offset_outside_needs_unsafe),
         TEST(an_address_is_that_of_the_symbol_table),
         TEST(two_names_of_one_place_are_one_target),
