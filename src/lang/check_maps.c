@@ -196,14 +196,14 @@ void check_map_defined(struct check *c, const struct lang_map *map, struct loc l
     hint_undefined(c, map);
 }
 
-/* A map that is only read is a number that is always 0. */
+/* A map that is only read is a number that is always 0, and so is one that only gets its own value: @a = @a. */
 static void read_undefined(struct check *c, struct lang_map *map, struct loc loc) {
-    if (check_map_state(c, map)->assigned)
-        return;
     if (!map->value && c->assume_integers) {
         map->value = type_int(64, true);
         c->maps_changed = true;
     }
+    if (check_map_state(c, map)->assigned)
+        return;
     check_warning(c, "undefined-map", loc, "Undefined map: nothing is stored in %s, it is always 0", map->name);
     if (c->report)
         hint_undefined(c, map);
