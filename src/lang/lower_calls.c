@@ -121,7 +121,7 @@ static void str_into(struct lower *l, const struct node *node, const struct type
     if (size && !size->is_constant)
         str_of_size(l, size, from, to, capacity);
     else
-        lower_read_string(l, from, to, capacity, clean, node->loc);
+        lower_read_text(l, from, to, capacity, clean, node->loc, !size && node->type->size == type->size);
     uint32_t done = (capacity + 7) & ~7u;
     if (clean && done < type->size)
         lower_zero(l, place_add(l, to, done), type->size - done);

@@ -389,7 +389,23 @@ static void store_literal(struct lower *l, const struct node *node, uint32_t siz
         lower_zero(l, place_add(l, to, done), size - done);
 }
 
-void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc) {
+/*     if (length == size) probe_read(to + size - 1, 1, from + size - 1);
+ * The helper ends what it cuts with a NUL. With the byte that belongs there, a text that was cut fills its buffer, which
+ * is how it is known when it is printed. */
+static void keep_last_byte(struct lower *l, struct place from, struct place to, uint32_t size, ir_value length) {
+    struct ir_function *f = l->f;
+    ir_block full = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
+    ir_branch(f, ir_binary(f, IR_EQ, length, ir_constant(f, size)), full, go_on);
+    ir_enter(f, full);
+    enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user : IR_HELPER_probe_read_kernel;
+    ir_calln(f, helper, place_address(l, place_add(l, to, size - 1)), ir_constant(f, 1),
+             place_address(l, place_add(l, from, size - 1)));
+    ir_jump(f, go_on);
+    ir_enter(f, go_on);
+}
+
+void lower_read_text(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc,
+                     bool shows_cut) {
     struct guard guard;
     if (clean)
         lower_zero(l, to, size);
@@ -397,10 +413,16 @@ void lower_read_string(struct lower *l, struct place from, struct place to, uint
     enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
     ir_value length = ir_calln(l->f, helper, place_address(l, to), ir_constant(l->f, size), place_address(l, from));
     continue_unless(l, ir_binary(l->f, IR_SLT, length, ir_constant(l->f, 0)));
+    if (shows_cut)
+        keep_last_byte(l, from, to, size, length);
     if (guard_failed(l, &guard)) {
         ir_store(l->f, 1, to.base, to.offset, ir_constant(l->f, 0));
         guard_join(l, &guard);
     }
+}
+
+void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc) {
+    lower_read_text(l, from, to, size, clean, loc, false);
 }
 
 static uint32_t string_capacity(const struct node *node) {

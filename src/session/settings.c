@@ -27,7 +27,7 @@ static const struct setting {
     uint32_t least, most;     /* NUMBER */
     const char *const *words; /* WORD: the value is the position in the list */
 } settings[] = {
-    {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 8, 16384, NULL},
+    {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 2, 16384, NULL},
     {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, LANG_MAP_ENTRIES_MOST, NULL},
     {"full_maps", WORD, FIELD(full_maps), NULL, 0, 0, full_names},
     {"max_cat_bytes", NUMBER, FIELD(max_cat_bytes), "cat_bytes_max", 1, 64u << 20, NULL},
