@@ -13,8 +13,12 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 
 static bool set_pid(struct cli_request *request, const char *value) {
     uint64_t pid;
-    if (!str_to_u64(value, &pid) || pid == 0 || pid > 4194304)
-        return cli_wrong("-p wants the id of a process, not \"%s\"", value);
+    if (value[0] < '0' || value[0] > '9')
+        return cli_wrong("Failed to parse pid: invalid integer: %s", value);
+    if (!str_to_u64(value, &pid))
+        return cli_wrong("Failed to parse pid: invalid trailing bytes: %s", value);
+    if (pid == 0 || pid > 4194304)
+        return cli_wrong("Pid out of range: %s", value);
     request->pid = (pid_t)pid;
     return true;
 }

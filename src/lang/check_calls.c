@@ -192,11 +192,22 @@ static void check_call_delete(struct check *c, struct node *node) {
         map->cleared = true; /* delete(@m) of a map with keys is clear(@m) */
 }
 
+/* False (and reported) if the map is known to have no keys. */
+static bool has_keys(struct check *c, const struct lang_map *map, const struct node *call) {
+    if (check_map_state(c, map)->shape != MAP_SHAPE_SCALAR)
+        return true;
+    check_error(c, "keys-expected", call->child->loc, "call to %s() expects a map with explicit keys (non-scalar map)",
+                call->text);
+    check_note(c, map->key_from, "%s has no keys since here", map->name);
+    check_hint(c, "%s holds a single value: it is there from the start", map->name);
+    return false;
+}
+
 static void check_call_has_key(struct check *c, struct node *node) {
     struct lang_map *map = check_map_whole(c, node->child, "has_key");
 
     node->type = type_bool();
-    if (!map)
+    if (!map || !has_keys(c, map, node))
         return;
     map->tested = true;
     check_map_keys(c, map, node->child->loc, node->child->next);
@@ -233,14 +244,9 @@ static void check_call_len(struct check *c, struct node *node) {
     node->type = type_int(64, true);
     if (value->kind == NODE_MAP && !value->child) {
         struct lang_map *map = check_map_whole(c, value, "len");
-        bool scalar = check_map_state(c, map)->shape == MAP_SHAPE_SCALAR;
-        if (scalar && map->value && type_is_stack(map->value)) {
+        if (check_map_state(c, map)->shape == MAP_SHAPE_SCALAR && map->value && type_is_stack(map->value)) {
             value->type = map->value;
-        } else if (scalar) {
-            check_error(c, "len-argument", value->loc,
-                        "call to len() expects a map with explicit keys (non-scalar map)");
-            check_hint(c, "%s has no keys", map->name);
-        } else {
+        } else if (has_keys(c, map, node)) {
             map->counted = true;
         }
         return;

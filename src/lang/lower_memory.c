@@ -390,8 +390,8 @@ static void store_literal(struct lower *l, const struct node *node, uint32_t siz
 }
 
 /*     if (length == size) probe_read(to + size - 1, 1, from + size - 1);
- * The helper ends what it cuts with a NUL. With the byte that belongs there, a text that was cut fills its buffer, which
- * is how it is known when it is printed. */
+ * The helper ends what it cuts with a NUL. With the byte that belongs there, a text that was cut fills its buffer,
+ * which is how it is known when it is printed. */
 static void keep_last_byte(struct lower *l, struct place from, struct place to, uint32_t size, ir_value length) {
     struct ir_function *f = l->f;
     ir_block full = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);

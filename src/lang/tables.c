@@ -46,6 +46,9 @@ static int64_t argument_number(const char *name) {
 }
 
 const struct lang_builtin *lang_find_builtin(const char *name, int64_t *argument) {
+    static const char internal[] = "__builtin_"; /* what bpftrace's library calls them */
+    if (strncmp(name, internal, sizeof internal - 1) == 0)
+        name += sizeof internal - 1;
     bool on_stack = name[0] == 's';
     int64_t number = argument_number(name + on_stack);
 

@@ -86,12 +86,28 @@ static bool walk(const char *root, struct strbuf *rest, struct strbuf *done) {
     return true;
 }
 
+/* "/proc/PID/root" in front of a path: the link reads "/", and yet it leads to the root of another process. */
+static size_t process_root_length(const char *path) {
+    static const char proc[] = "/proc/", root[] = "/root/";
+    size_t length = sizeof proc - 1;
+
+    if (strncmp(path, proc, length) != 0)
+        return 0;
+    length += strspn(path + length, "0123456789");
+    return path[length - 1] != '/' && strncmp(path + length, root, sizeof root - 1) == 0 ? length + sizeof root - 2 : 0;
+}
+
 const char *object_path_in_root(struct arena *arena, const char *root, const char *path) {
     struct strbuf rest = {0}, done = {0};
     struct stat info;
     const char *result = NULL;
 
     root = root ? root : "";
+    size_t other_root = *root ? 0 : process_root_length(path);
+    if (other_root) {
+        root = arena_strndup(arena, path, other_root);
+        path += other_root;
+    }
     if (*path != '/' && *root == '\0') {
         char here[PATH_MAX];
         strbuf_addf(&rest, "%s/", getcwd(here, sizeof here) ? here : "");

@@ -62,7 +62,8 @@ static const char *line_pattern(struct probe_context *context, const struct prob
     return pattern;
 }
 
-/* No kind is named: the pattern is about whole lines. Kinds of user programs need to know the file. */
+/* No kind is named: the pattern is about whole lines. Kinds of user programs need to know the file, or the process of
+ * -p, whose functions and places are then among all probes once (not again as return probes). */
 static int list_all(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
                     struct probe_error *error) {
     bool user = probe_is_about_user(context, point);
@@ -70,6 +71,11 @@ static int list_all(struct probe_context *context, const struct probe_point *poi
 
     for (uint32_t i = 0; i < probe_kind_count; i++) {
         struct probe_point everything = {.kind = probe_kinds[i]};
+        bool of_process = context->pid > 0 && probe_kinds[i]->is_user && point->part_count == 0;
+        if (of_process && strcmp(probe_kinds[i]->name, "uretprobe") != 0) {
+            everything.part_count = 1;
+            everything.parts[0].text = "*";
+        }
         if (user && probe_kinds[i]->is_user && point->part_count &&
             str_glob(point->provider.text, probe_kinds[i]->name)) {
             everything = *point;

@@ -155,6 +155,8 @@ int probe_expand(struct probe_context *context, const char *text, unsigned wants
                  struct probe_error *error);
 /* The system call of that number on this machine: "openat"; NULL: there is none. */
 const char *probe_syscall_name(uint32_t number);
+/* The number of a call under the name tracefs gives it ("newfstat"), or -1. */
+int32_t probe_syscall_number(const char *tracefs_name);
 /* True when the attach point names more than one event (a `*` in any part); such blocks may show `probe` per target. */
 bool probe_is_wildcard(const char *text);
 /* The canonical kind name of a provider spelling ("t", "BEGIN", "Tracepoint"), or NULL. */

@@ -90,9 +90,6 @@ const char *probe_nearest(struct probe_context *context, const char *wanted, con
 /* watchpoint.c: what an errno of perf_event_open means for a watchpoint. */
 void probe_explain_watchpoint(int number, struct probe_error *error);
 
-/* syscalls.c: the number of a call under the name tracefs gives it ("newfstat"), or -1. */
-int32_t probe_syscall_number(const char *tracefs_name);
-
 /* list.c: a probe's line (true: it matched and was written), then its arguments when verbose. */
 bool probe_list_line(struct probe_lister *lister, const char *line);
 void probe_list_matched(struct probe_lister *lister, const char *line); /* one that is known to match */

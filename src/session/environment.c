@@ -36,6 +36,11 @@ static const char *nearest_type(void *context, int keyword, const char *name) {
 
 static bool find_constant(void *context, const char *name, int64_t *value, const struct type **type) {
     struct session *s = context;
+    if (str_starts(name, "__NR_") || str_starts(name, "SYS_")) {
+        *value = probe_syscall_number(strchr(name + 2, '_') + 1);
+        *type = NULL;
+        return *value >= 0;
+    }
     struct object_btf *btf = probe_btf(&s->probes);
     return btf && object_btf_enumerator(btf, name, value, type);
 }

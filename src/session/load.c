@@ -212,6 +212,7 @@ static bool is_attached(const struct session_unit *unit) {
 static bool runs_newest_first(const struct session_unit *unit) {
     switch (unit->target.context) {
     case LANG_CONTEXT_UPROBE:
+    case LANG_CONTEXT_URETPROBE:
     case LANG_CONTEXT_KPROBE:
     case LANG_CONTEXT_FENTRY:
     case LANG_CONTEXT_FEXIT:

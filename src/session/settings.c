@@ -9,12 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
-enum value_kind { NUMBER, WORD, TEXT, NO_EFFECT };
+enum value_kind { NUMBER, WORD, TEXT, CHOICE, NO_EFFECT }; /* CHOICE: a WORD that changes nothing */
 
 static const char *const missing_names[] = {
     [SESSION_MISSING_ERROR] = "error", [SESSION_MISSING_WARN] = "warn", [SESSION_MISSING_IGNORE] = "ignore", NULL};
 static const char *const full_names[] = {
     [LANG_FULL_COUNT] = "count", [LANG_FULL_EVICT] = "evict", [LANG_FULL_STOP] = "stop", NULL};
+/* What the kernel takes for a licence that may use all helpers. Our programs declare GPL whatever is chosen. */
+static const char *const license_names[] = {
+    "Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL", NULL};
 static const char *const truth_names[] = {"false", "true", NULL};
 
 #define FIELD(name) offsetof(struct session_settings, name)
@@ -40,7 +43,7 @@ static const struct setting {
     {"cache_user_symbols", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"cpp_demangle", NO_EFFECT, 0, "no_cpp_demangle", 0, 0, NULL},
     {"lazy_symbolication", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"license", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"license", CHOICE, 0, NULL, 0, 0, license_names},
     {"log_size", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"max_bpf_progs", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"max_probes", NO_EFFECT, 0, NULL, 0, 0, NULL},
@@ -66,6 +69,13 @@ static const char *word_list(struct arena *arena, const char *const *words) {
     const char *text = "";
     for (uint32_t i = 0; words[i]; i++)
         text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+    return text;
+}
+
+static const char *comma_list(struct arena *arena, const char *const *words) {
+    const char *text = words[0];
+    for (uint32_t i = 1; words[i]; i++)
+        text = arena_printf(arena, "%s, %s", text, words[i]);
     return text;
 }
 
@@ -98,6 +108,11 @@ static const char *set(struct session *s, const struct setting *setting, const c
         break;
     case TEXT:
         memcpy(field, &text, sizeof text);
+        return NULL;
+    case CHOICE:
+        if (!find_word(setting->words, text, &value))
+            return arena_printf(s->arena, "Invalid value for %s. Found: %s. Valid values: %s.", setting->key, text,
+                                comma_list(s->arena, setting->words));
         return NULL;
     case NO_EFFECT:
         return NULL;
@@ -143,7 +158,8 @@ static void report_unknown(struct session *s, const struct lang_config_item *ite
     const char *names[SETTING_COUNT];
     for (uint32_t i = 0; i < SETTING_COUNT; i++)
         names[i] = settings[i].key;
-    diag_error(&s->diags, "unknown-setting", item->name_loc, "Unrecognized config variable: %s", item->name);
+    struct loc whole = {item->name_loc.begin, item->loc.end};
+    diag_error(&s->diags, "unknown-setting", whole, "%s: not a known configuration option", item->name);
     const char *nearest = diag_nearest(key, names, SETTING_COUNT);
     if (nearest)
         diag_hint(&s->diags, "did you mean %s?", nearest);

@@ -101,3 +101,51 @@ def test_missing_file(bpftrace):
 def test_missing_format(bpftrace):
     code, text = bpftrace("-f", "jsonx", "-e", "begin { }")
     assert code == 1 and 'ERROR: Invalid output format "jsonx"' in text
+
+
+# ---- listing -----------------------------------------------------------------------------------------------------------
+
+def test_several_patterns_are_listed(bpftrace):
+    code, text = bpftrace("-l", "struct path, struct file,software:cpu")
+    assert (code, text.split("\n")) == (0, ["vmlinux: struct path", "vmlinux: struct file", "software:cpu:", ""])
+
+
+def test_a_missing_script_is_no_pattern_of_its_own_making(bpftrace):
+    code, text = bpftrace("-l", "no-such.bt")
+    assert code == 0 and text.startswith("WARNING: It appears that 'no-such.bt' is a filename but the file does not exist.")
+
+
+def test_functions_of_a_process_are_among_all_probes(bpftrace, workload):
+    lines = bpftrace("-l", "-p", str(workload("spin", 0).pid))[1].split("\n")
+    assert [line for line in lines if line.startswith("software:")]
+    assert [line for line in lines if re.match("uprobe:.*/spin:main$", line)]
+    assert not [line for line in lines if line.startswith("uretprobe:")]
+
+
+@pytest.mark.parametrize("pid, message", [
+    ("x1", "ERROR: Failed to parse pid: invalid integer: x1"),
+    ("1x", "ERROR: Failed to parse pid: invalid trailing bytes: 1x"),
+    ("5000000", "ERROR: Pid out of range: 5000000"),
+])
+def test_wrong_pids(bpftrace, pid, message):
+    code, text = bpftrace("-p", pid, "-e", "begin { }")
+    assert code == 1 and message in text
+
+
+# ---- names -------------------------------------------------------------------------------------------------------------
+
+def test_numbers_of_system_calls_have_names(bpftrace):
+    assert bpftrace("-q", "-e", "begin { print(__NR_nanosleep == SYS_nanosleep); print(__NR_close > 0); }")[1] == "true\ntrue\n\n\n"
+
+
+def test_built_ins_under_the_names_of_bpftraces_library(bpftrace):
+    assert bpftrace("-q", "-e", "begin { print(__builtin_pid == pid); print(__builtin_comm); }")[1] == "true\nbpftrace\n\n\n"
+
+
+@pytest.mark.parametrize("length, shown", [(4, "/hom.."), (6, "/home/.."), (8, "/home/xy.."), (10, "/home/xyz"), (64, "/home/xyz")])
+def test_text_that_is_cut_says_so(trace, length, shown):
+    """All of max_strlen is shown, and only what is longer gets the dots."""
+    program = "tracepoint:syscalls:sys_enter_access { print(str(args.filename)); }"
+    session = trace.start(program, environment={"BPFTRACE_MAX_STRLEN": str(length)}).wait_attached()
+    os.access("/home/xyz", os.F_OK)
+    assert shown in session.finish().lines()

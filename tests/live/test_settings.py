@@ -34,7 +34,8 @@ def configured(trace, config, program, **environment):
 
 
 @pytest.mark.parametrize("config, error, hint", [
-    ("max_strln = 64", "stdin:1:12-21: ERROR: Unrecognized config variable: max_strln", "did you mean max_strlen?"),
+    ("max_strln = 64", "stdin:1:12-26: ERROR: max_strln: not a known configuration option", "did you mean max_strlen?"),
+    ('license = "Potato"', "ERROR: Invalid value for license. Found: Potato. Valid values: Dual MIT/GPL, ", ""),
     ("max_strlen = 1", "ERROR: max_strlen must be a number between 2 and 16384, not \"1\"", ""),
     ("stack_mode = fancy", "ERROR: stack_mode must be bpftrace, perf or raw, not \"fancy\"", ""),
 ])
