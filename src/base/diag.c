@@ -114,9 +114,19 @@ static void format_place(const struct source *source, struct loc loc, struct str
         strbuf_addf(out, "%s:%u-%u: ", name, line, end_line);
 }
 
+/* The text of macros that come with the program (their "files" are called <name>) says nothing to the user: the place
+ * is where they are used. */
+static struct loc user_place(const struct source *source, struct loc loc) {
+    while (source_name(source, loc.begin)[0] == '<' && source_use(source, loc).end)
+        loc = source_use(source, loc);
+    return loc;
+}
+
 /* The uses of macros through which the text came there, from the inside to the outside. */
 static void format_uses(const struct source *source, struct loc loc, const char *word, struct strbuf *out) {
     for (loc = source_use(source, loc); loc.end; loc = source_use(source, loc)) {
+        if (source_name(source, loc.begin)[0] == '<')
+            continue;
         format_place(source, loc, out);
         strbuf_addf(out, "%sexpanded from\n", word);
         format_underlined(source, loc, out);
@@ -130,14 +140,15 @@ void diag_format(const struct diag_list *list, const struct diag *diag, bool col
     const char *reset = color ? "\033[0m" : "";
     const struct source *source = list->source;
     bool has_place = source && (diag->loc.begin || diag->loc.end);
+    struct loc loc = has_place ? user_place(source, diag->loc) : diag->loc;
 
     strbuf_addstr(out, color ? levels[diag->level].color : "");
     if (has_place)
-        format_place(source, diag->loc, out);
+        format_place(source, loc, out);
     strbuf_addf(out, "%s%s%s\n", levels[diag->level].word, diag->message, reset);
     if (has_place) {
-        format_underlined(source, diag->loc, out);
-        format_uses(source, diag->loc, levels[diag->level].word, out);
+        format_underlined(source, loc, out);
+        format_uses(source, loc, levels[diag->level].word, out);
     }
     for (uint32_t i = 0; i < diag->notes.count && source; i++) {
         format_place(source, diag->notes.data[i].loc, out);

@@ -9,27 +9,57 @@ enum { DEFINED_SIZE_LIMIT = 1 << 24, DEFINITION_LIMIT = 500 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
-static struct lang_definition *definition_body(struct parser *parser, int keyword, const char *name);
+static struct lang_definition *definition_body(struct parser *parser, int keyword, const char *name, struct loc head);
 
 static void add_field(struct parser *parser, struct lang_definition *definition, struct lang_definition_field field) {
     if (!parser->panicking)
         vec_push(parser->arena, &definition->fields, field);
 }
 
-/* __attribute__((packed)) and the like; only packed changes anything here. */
-static bool attributes(struct parser *parser) {
-    bool is_packed = false;
+struct attributes {
+    bool is_packed;
+    uint32_t align;
+};
+
+/* (N) behind `aligned`; without a number the largest alignment there is. */
+static uint32_t alignment(struct parser *parser) {
+    struct token number;
+    uint32_t align = 16;
+
+    if (!parser_at(parser, TOKEN_OPEN_PAREN))
+        return align;
+    number = parser_peek(parser);
+    if (number.kind == TOKEN_INTEGER &&
+        (number.number == 0 || number.number > 4096 || number.number & (number.number - 1)))
+        parser_error(parser, "c-definition", number.loc, "an alignment is a power of two, at most 4096");
+    else if (number.kind == TOKEN_INTEGER)
+        align = (uint32_t)number.number;
+    return align;
+}
+
+/* __attribute__((packed)) and the like; only packed and aligned change anything here. */
+static struct attributes attributes(struct parser *parser) {
+    struct attributes found = {0};
 
     while (parser_accept_word(parser, "__attribute__")) {
         unsigned depth = 0;
         do {
-            is_packed |= parser_at_word(parser, "packed") || parser_at_word(parser, "__packed__");
+            bool is_aligned = parser_at_word(parser, "aligned") || parser_at_word(parser, "__aligned__");
+            found.is_packed |= parser_at_word(parser, "packed") || parser_at_word(parser, "__packed__");
             depth += parser_at(parser, TOKEN_OPEN_PAREN);
             depth -= parser_at(parser, TOKEN_CLOSE_PAREN) && depth > 0;
             parser_advance(parser);
+            if (is_aligned)
+                found.align = alignment(parser);
         } while (depth > 0 && !parser_at(parser, TOKEN_END) && !parser->panicking);
     }
-    return is_packed;
+    return found;
+}
+
+static void apply(struct lang_definition *definition, struct attributes found) {
+    definition->is_packed |= found.is_packed;
+    if (found.align > definition->align)
+        definition->align = found.align;
 }
 
 /* Behind the type: *name[N] : bits, or (*name)(...), which is a pointer to code. */
@@ -66,15 +96,22 @@ static void declarator(struct parser *parser, struct lang_definition *definition
         field.bit_size = (uint16_t)parser->token.number;
         parser_advance(parser);
     }
-    attributes(parser);
+    struct attributes found = attributes(parser);
+    field.is_packed = found.is_packed;
+    field.align = found.align;
     add_field(parser, definition, field);
+}
+
+static int keyword_here(const struct parser *parser) {
+    return parser_at_word(parser, "struct")  ? TYPE_NAME_STRUCT
+           : parser_at_word(parser, "union") ? TYPE_NAME_UNION
+           : parser_at_word(parser, "enum")  ? TYPE_NAME_ENUM
+                                             : TYPE_NAME_PLAIN;
 }
 
 /* struct [TAG] { ... } as the type of members: becomes a definition of its own. False at any other type. */
 static bool inner_definition(struct parser *parser, const struct lang_definition *outer, struct type_name *base) {
-    int keyword = parser_at_word(parser, "struct")  ? TYPE_NAME_STRUCT
-                  : parser_at_word(parser, "union") ? TYPE_NAME_UNION
-                                                    : TYPE_NAME_PLAIN;
+    int keyword = keyword_here(parser);
     struct lexer ahead = parser->lexer;
 
     ahead.diags = NULL;
@@ -89,7 +126,9 @@ static bool inner_definition(struct parser *parser, const struct lang_definition
     parser_advance(parser);
     if (tag.kind == TOKEN_IDENTIFIER)
         parser_advance(parser);
-    definition_body(parser, keyword, base->name);
+    struct loc loc = base->loc;
+    loc.end = parser->previous_end;
+    definition_body(parser, keyword, base->name, loc);
     return true;
 }
 
@@ -98,7 +137,6 @@ static void members(struct parser *parser, struct lang_definition *definition) {
     struct type_name base = {.name = ""};
 
     if (inner_definition(parser, definition, &base)) {
-        attributes(parser);
         if (parser_accept(parser, TOKEN_SEMICOLON)) {
             struct type_name *type = arena_memdup(parser->arena, &base, sizeof base);
             add_field(parser, definition, (struct lang_definition_field){.type_name = type});
@@ -114,16 +152,15 @@ static void members(struct parser *parser, struct lang_definition *definition) {
         parser_expect(parser, TOKEN_SEMICOLON, "after the member");
 }
 
-/* The value of an expression of numbers, as enums have them. */
-static bool constant(const struct node *node, uint64_t *value) {
+bool parser_constant(const struct node *node, uint64_t *value) {
     uint64_t left = 0, right = 0;
 
-    if (node->kind == NODE_INTEGER) {
+    if (node->kind == NODE_INTEGER || (node->kind == NODE_IDENTIFIER && node->is_constant)) {
         *value = (uint64_t)node->number;
         return true;
     }
-    if ((node->kind != NODE_UNARY && node->kind != NODE_BINARY) || !constant(node->child, &left) ||
-        (node->kind == NODE_BINARY && !constant(node->child->next, &right)))
+    if ((node->kind != NODE_UNARY && node->kind != NODE_BINARY) || !parser_constant(node->child, &left) ||
+        (node->kind == NODE_BINARY && !parser_constant(node->child->next, &right)))
         return false;
     switch (node->op) {
     case OP_NEG:
@@ -144,9 +181,18 @@ static bool constant(const struct node *node, uint64_t *value) {
     case OP_SHL:
         *value = right < 64 ? left << right : 0;
         return true;
+    case OP_SHR:
+        *value = right < 64 ? left >> right : 0;
+        return true;
     case OP_OR:
         *value = left | right;
         return true;
+    case OP_AND:
+        *value = left & right;
+        return true;
+    case OP_DIV:
+        *value = right ? left / right : 0;
+        return right != 0;
     default:
         return false;
     }
@@ -164,7 +210,7 @@ static void enumerator(struct parser *parser, struct lang_definition *definition
     if (parser_accept(parser, TOKEN_ASSIGN)) {
         const struct node *value = parser_expression(parser);
         uint64_t number = 0;
-        if (!constant(value, &number))
+        if (!parser_constant(value, &number))
             parser_error(parser, "c-definition", value->loc, "the value of an enum constant is made of numbers");
         *next = (int64_t)number;
     }
@@ -178,20 +224,44 @@ static void enumerator(struct parser *parser, struct lang_definition *definition
     *next = (int64_t)((uint64_t)*next + 1);
 }
 
+static struct lang_definition *find(const struct lang_program *program, int keyword, const char *name) {
+    for (uint32_t i = 0; i < program->definitions.count; i++) {
+        struct lang_definition *definition = program->definitions.data[i];
+        if (definition->keyword == keyword && strcmp(definition->name, name) == 0)
+            return definition;
+    }
+    return NULL;
+}
+
+static void add_definition(struct parser *parser, struct lang_definition *definition) {
+    static const char *const keywords[] = {"", "struct ", "union ", "enum "};
+    const struct lang_definition *other =
+        *definition->name ? find(parser->program, definition->keyword, definition->name) : NULL;
+    uint32_t line, column;
+
+    if (other) {
+        source_position(parser->source, other->loc.begin, &line, &column);
+        diag_error(parser->diags, "duplicate-type", definition->loc, "Redefinition of '%s%s'",
+                   keywords[definition->keyword], definition->name);
+        diag_hint(parser->diags, "it is defined in line %u of %s", line, source_name(parser->source, other->loc.begin));
+    }
+    vec_push(parser->arena, &parser->program->definitions, definition);
+}
+
 /* At the brace. */
-static struct lang_definition *definition_body(struct parser *parser, int keyword, const char *name) {
+static struct lang_definition *definition_body(struct parser *parser, int keyword, const char *name, struct loc head) {
     struct lang_definition *definition = arena_make(parser->arena, struct lang_definition);
     struct loc open = parser->token.loc;
     int64_t next = 0;
 
     definition->keyword = keyword;
     definition->name = name;
-    definition->loc = open;
+    definition->loc = head;
     if (!parser_expect(parser, TOKEN_OPEN_BRACE, "after the name of the type") || !parser_enter(parser))
         return definition;
     if (parser->program->definitions.count >= DEFINITION_LIMIT)
         parser_stop(parser, "program-too-large", open, "the program defines too many types", NULL);
-    vec_push(parser->arena, &parser->program->definitions, definition);
+    add_definition(parser, definition);
     while (!parser_at(parser, TOKEN_CLOSE_BRACE) && !parser_at(parser, TOKEN_END) && !parser->panicking) {
         if (keyword != TYPE_NAME_ENUM)
             members(parser, definition);
@@ -207,23 +277,54 @@ static struct lang_definition *definition_body(struct parser *parser, int keywor
         else
             parser_expect(parser, TOKEN_CLOSE_BRACE, "at the end of the definition");
     }
-    definition->is_packed = attributes(parser);
+    apply(definition, attributes(parser));
     return definition;
 }
 
-void parser_c_definition(struct parser *parser) {
-    int keyword = parser_at_word(parser, "struct")  ? TYPE_NAME_STRUCT
-                  : parser_at_word(parser, "union") ? TYPE_NAME_UNION
-                                                    : TYPE_NAME_ENUM;
+/* typedef type name, *name; */
+static void type_definition(struct parser *parser) {
+    struct lang_definition names = {.name = "typedef"};
+    struct type_name base = {.name = ""};
 
     parser_advance(parser);
-    bool is_packed = attributes(parser);
+    if (!inner_definition(parser, &names, &base))
+        parser_type_base(parser, &base);
+    do
+        declarator(parser, &names, &base);
+    while (parser_accept(parser, TOKEN_COMMA));
+    if (!parser_at(parser, TOKEN_END))
+        parser_expect(parser, TOKEN_SEMICOLON, "after the typedef");
+    for (uint32_t i = 0; i < names.fields.count && !parser->panicking; i++) {
+        struct lang_definition *definition = arena_make(parser->arena, struct lang_definition);
+        const struct lang_definition_field *field = &names.fields.data[i];
+        const struct lang_definition *other = field->name ? find(parser->program, TYPE_NAME_PLAIN, field->name) : NULL;
+        if (!field->name || other) /* C allows the same typedef twice */
+            continue;
+        definition->keyword = TYPE_NAME_PLAIN;
+        definition->name = field->name;
+        definition->alias = field->type_name;
+        definition->loc = base.loc;
+        add_definition(parser, definition);
+    }
+}
+
+void parser_c_definition(struct parser *parser) {
+    int keyword = keyword_here(parser);
+    struct loc loc = parser->token.loc;
+
+    if (parser_at_word(parser, "typedef")) {
+        type_definition(parser);
+        return;
+    }
+    parser_advance(parser);
+    struct attributes found = attributes(parser);
     const char *name = parser_at(parser, TOKEN_IDENTIFIER) ? parser->token.text : "";
     parser_accept(parser, TOKEN_IDENTIFIER);
     if (parser_accept(parser, TOKEN_SEMICOLON)) /* a declaration alone says nothing */
         return;
-    struct lang_definition *definition = definition_body(parser, keyword, name);
-    definition->is_packed |= is_packed;
+    loc.end = parser->previous_end;
+    struct lang_definition *definition = definition_body(parser, keyword, name, loc);
+    apply(definition, found);
     parser_accept(parser, TOKEN_SEMICOLON);
 }
 
@@ -240,7 +341,10 @@ static uint64_t round_up(uint64_t value, uint64_t unit) { return (value + unit -
 /* Puts one member behind the others. */
 static void place(struct layout *layout, const struct lang_definition *definition,
                   const struct lang_definition_field *field, struct type_field *out) {
-    uint64_t unit = (uint64_t)out->type->size * 8, align = definition->is_packed ? 1 : out->type->align;
+    bool is_packed = definition->is_packed || field->is_packed;
+    uint64_t unit = (uint64_t)out->type->size * 8, align = is_packed ? 1 : out->type->align;
+    if (field->align > align || (field->align && is_packed))
+        align = field->align;
     uint64_t width = field->is_bit_field ? field->bit_size : unit;
 
     if (definition->keyword == TYPE_NAME_UNION)
@@ -249,7 +353,7 @@ static void place(struct layout *layout, const struct lang_definition *definitio
         layout->bits / (unit ? unit : 1) != (layout->bits + width - 1) / (unit ? unit : 1))
         layout->bits = round_up(layout->bits, field->is_bit_field && width == 0 ? unit : align * 8);
     out->offset = (uint32_t)(layout->bits / 8);
-    if (field->is_bit_field && definition->is_packed) {
+    if (field->is_bit_field && is_packed) {
         out->bit_offset = (uint16_t)(layout->bits % 8);
         out->bit_size = field->bit_size;
     } else if (field->is_bit_field && unit) {
@@ -292,22 +396,23 @@ static bool lay_out(struct arena *arena, const struct lang_definition *definitio
     }
     type->fields = fields;
     type->field_count = count;
-    type->align = layout.align;
+    type->align = layout.align = layout.align > definition->align ? layout.align : definition->align;
     type->size = (uint32_t)round_up(layout.size, layout.align);
     return true;
 }
 
 const struct type *lang_definition_type(const struct lang_program *program, int keyword, const char *name,
                                         lang_resolve_type *resolve, void *context) {
-    struct lang_definition *definition = NULL;
+    struct lang_definition *definition = find(program, keyword, name);
 
-    for (uint32_t i = 0; i < program->definitions.count && !definition; i++) {
-        struct lang_definition *candidate = program->definitions.data[i];
-        if (candidate->keyword == keyword && strcmp(candidate->name, name) == 0)
-            definition = candidate;
-    }
-    if (!definition || definition->type)
+    if (!definition || definition->type || definition->is_resolving)
         return definition ? definition->type : NULL;
+    if (definition->alias) {
+        definition->is_resolving = true;
+        definition->type = resolve(context, definition->alias);
+        definition->is_resolving = false;
+        return definition->type;
+    }
     struct type *type = arena_make(program->arena, struct type);
     definition->type = type; /* members may point to it */
     type->kind = keyword == TYPE_NAME_ENUM ? TYPE_ENUM : TYPE_STRUCT;

@@ -218,6 +218,17 @@ void check_call_signal_thread(struct check *c, struct node *node);
 void check_call_override(struct check *c, struct node *node);
 void check_call_write_user(struct check *c, struct node *node);
 void check_call_socket_cookie(struct check *c, struct node *node);
+/* check_known.c */
+void check_call_is_ptr(struct check *c, struct node *node);
+void check_call_is_str(struct check *c, struct node *node);
+void check_call_is_array(struct check *c, struct node *node);
+void check_call_is_integer(struct check *c, struct node *node);
+void check_call_is_unsigned_integer(struct check *c, struct node *node);
+void check_call_is_literal(struct check *c, struct node *node);
+void check_call_exists(struct check *c, struct node *node);
+void check_call_fail(struct check *c, struct node *node);
+void check_call_kfunc_exist(struct check *c, struct node *node);
+void check_call_kfunc_allowed(struct check *c, struct node *node);
 
 /* ---- check_calls.c, check_builtins.c ----------------------------------------------------------------------- */
 

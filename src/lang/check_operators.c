@@ -344,8 +344,11 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
     }
     if (equality && a->kind == b->kind && (a->kind == TYPE_MACADDR || a->kind == TYPE_USERNAME))
         return;
-    if (equality && a->kind == TYPE_STRING && b->kind == TYPE_STRING)
+    if (equality && a->kind == TYPE_STRING && b->kind == TYPE_STRING) {
+        if (left->kind == NODE_STRING && right->kind == NODE_STRING)
+            set_constant(node, (strcmp(left->text, right->text) == 0) == (node->op == OP_EQ));
         return;
+    }
     if (equality &&
         ((a->kind == TYPE_PROBE && right->kind == NODE_STRING) || (b->kind == TYPE_PROBE && left->kind == NODE_STRING)))
         return;
@@ -403,7 +406,7 @@ static const struct type *check_arm(struct check *c, struct node *node) {
 
 /* Conditions that are asked at compile time decide what is part of the program at all. */
 static bool decides(const struct node *node) {
-    if (node->kind == NODE_COMPTIME)
+    if (node->kind == NODE_COMPTIME || (node->kind == NODE_CALL && strcmp(node->text, "exists") == 0))
         return true;
     if (node->kind != NODE_UNARY && node->kind != NODE_BINARY)
         return false;

@@ -14,6 +14,9 @@
 
 /* `node_count`: what the tree has already; copies count. */
 void lang_expand_macros(struct lang_program *program, uint32_t node_count, struct diag_list *diags);
+/* A macro of tarsier's own, from its text. */
+struct lang_macro *parser_library_macro(struct lang_program *program, struct diag_list *diags, const char *name,
+                                        const char *text);
 
 /* Options of the script (getopt) become literals; those that were given and that the script does not know are errors.
  */

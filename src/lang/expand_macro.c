@@ -9,6 +9,7 @@ struct expander {
     struct diag_list *diags;
     uint32_t node_count;
     uint32_t expansions; /* so far; the number is the hygiene of the latest */
+    struct hash library; /* name -> struct lang_macro *, those that were needed */
     bool in_library;     /* what comes with tarsier means tarsier's macros */
     bool stopped;
 };
@@ -204,12 +205,40 @@ static void report_mismatch(struct expander *e, const struct lang_macro *macro, 
     }
 }
 
+/* ---- what comes with tarsier ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *text;
+} library[] = {
+#define LIBRARY(name, text) {#name, text},
+#include "lang/library.def"
+#undef LIBRARY
+};
+
+static struct lang_macro *from_library(struct expander *e, const struct node *node) {
+    struct lang_macro *macro = hash_get(&e->library, node->text);
+
+    for (size_t i = 0; i < sizeof library / sizeof *library && !macro; i++) {
+        if (strcmp(library[i].name, node->text) != 0)
+            continue;
+        macro = parser_library_macro(e->program, e->diags, library[i].name, library[i].text);
+        hash_put(&e->library, node->text, macro);
+    }
+    if (macro && !fits(macro, node)) {
+        report_mismatch(e, macro, node);
+        return NULL;
+    }
+    return macro;
+}
+
 static struct lang_macro *find(struct expander *e, const struct node *node) {
     struct lang_macro *first = e->in_library ? NULL : hash_get(&e->program->macros, node->text);
     struct lang_macro *macro = first;
 
     while (macro && !fits(macro, node))
         macro = macro->other;
+    if (!macro && !first && node->kind == NODE_CALL && !lang_find_function(node->text))
+        return from_library(e, node);
     if (macro || !first || node->kind != NODE_CALL)
         return macro;
     if (!lang_find_function(node->text) && !lang_find_builtin(node->text, NULL))
@@ -320,6 +349,6 @@ static struct node *expand(struct expander *e, struct node *node) {
 void lang_expand_macros(struct lang_program *program, uint32_t node_count, struct diag_list *diags) {
     struct expander e = {.program = program, .diags = diags, .node_count = node_count};
 
-    if (program->macros.count > 0)
-        expand_children(&e, program->tree);
+    hash_init(&e.library, program->arena);
+    expand_children(&e, program->tree);
 }

@@ -78,12 +78,30 @@ struct lang_option {
     const char *name, *value;
 };
 
+/* A file as the outside gives it. */
+struct lang_file {
+    const char *identity; /* the same for all paths that lead to it */
+    const char *text;
+    uint32_t size;
+    bool is_directory;
+    bool is_open_to_all;      /* everybody may write to the folder that it is in, or to it, a folder */
+    const char *const *names; /* in a directory, sorted */
+    uint32_t name_count;
+    const char *error; /* when it could not be read: why */
+};
+
 struct lang_env {
     void *context;
+    bool (*read_file)(void *context, const char *path, struct lang_file *file); /* NULL: there are no files */
+    const char *const *include_directories;                                     /* -I */
+    uint32_t include_directory_count;
+    const char *const *includes; /* --include: before the script */
+    uint32_t include_count;
     /* struct, union, enum or typedef of the kernel (keyword as in struct type_name); NULL when unknown. */
     const struct type *(*find_type)(void *context, int keyword, const char *name);
     const char *(*nearest_type)(void *context, int keyword, const char *name); /* for hints; may give NULL */
     /* Enum constants of the kernel and named constants; *type is set for enumerators, NULL for plain numbers. */
+    bool (*has_function)(void *context, const char *name); /* in the kernel */
     bool (*find_constant)(void *context, const char *name, int64_t *value, const struct type **type);
     /* Asked while compiling; 0 or a negative errno. */
     int (*find_kernel_symbol)(void *context, const char *name, uint64_t *address);
@@ -166,18 +184,23 @@ struct lang_config_item {
     struct loc name_loc, loc;
 };
 
-/* struct, union or enum defined in the program itself; it goes before the kernel's type of that name. A definition
+/* struct, union, enum or typedef of the program itself; it goes before the kernel's type of that name. A definition
  * inside another is an entry of its own, under its tag or a made-up name that no script can write. */
 struct lang_definition {
-    int keyword; /* as in struct type_name */
+    int keyword; /* as in struct type_name; TYPE_NAME_PLAIN: a typedef of `alias` */
     const char *name;
+    const struct type_name *alias;
     bool is_packed;
+    bool is_resolving; /* the alias is being looked up: what leads back here has no end */
+    uint32_t align;    /* at least; 0: nothing was said */
     struct loc loc;
     VEC(struct lang_definition_field {
         const char *name; /* NULL: anonymous struct or union, or padding */
         const struct type_name *type_name;
         bool is_bit_field;
+        bool is_packed;
         uint16_t bit_size;
+        uint32_t align;
     })
     fields;
     VEC(struct type_enumerator) enumerators;

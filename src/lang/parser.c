@@ -11,9 +11,7 @@ static const struct {
     bool is_top_level;
 } unknown_constructs[] = {
     {"fn", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
-    {"import", "imports", "put the text of the file into this one", TOKEN_STRING, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
-    {"import", "imports", "put the text of the file into this one", TOKEN_STRING, false},
     {"typeinfo", "typeinfo", NULL, TOKEN_OPEN_PAREN, false},
     {"switch", "switch", "use if ... else if ... else", TOKEN_END, false},
     {"goto", "goto", NULL, TOKEN_IDENTIFIER, false},
@@ -87,7 +85,7 @@ const char *parser_found(struct parser *parser) {
     uint32_t length = loc.end - loc.begin;
 
     if (parser_at(parser, TOKEN_END))
-        return parser->lexer.end < parser->source->size ? "the end of the line" : "the end of the program";
+        return parser->lexer.end < parser->file_end ? "the end of the line" : "the end of the program";
     return arena_printf(parser->arena, "%.*s%s", (int)(length > 32 ? 32 : length), parser->source->text + loc.begin,
                         length > 32 ? "..." : "");
 }
@@ -367,7 +365,8 @@ static void skip_line(struct parser *parser) {
     parser_seek(parser, position);
 }
 
-static void top_level(struct parser *parser, struct node_list *probes) {
+static void top_level(struct parser *parser) {
+    struct node_list *probes = parser->probes;
     bool is_directive = parser_at(parser, TOKEN_HASH);
     bool has_config = parser->program->config.count > 0;
 
@@ -385,12 +384,16 @@ static void top_level(struct parser *parser, struct node_list *probes) {
         return;
     }
     if (parser_at_word(parser, "config") && parser_peek(parser).kind == TOKEN_ASSIGN) {
-        if (probes->count == 0 && !has_config)
+        if (parser->file_depth > 0)
+            parser_error(parser, "config-order", parser->token.loc, "an imported file cannot have a config block");
+        else if (probes->count == 0 && !has_config)
             parser_config(parser);
         else
             parser_error(parser, "config-order", parser->token.loc,
                          has_config ? "there is a config block already"
                                     : "the config block must come before the probes");
+    } else if (parser_at_word(parser, "import") && parser_peek(parser).kind == TOKEN_STRING) {
+        parser_import(parser);
     } else if (parser_at_word(parser, "let")) {
         parser_map_declaration(parser);
     } else if (parser_at_word(parser, "macro") && parser_peek(parser).kind == TOKEN_IDENTIFIER) {
@@ -400,6 +403,12 @@ static void top_level(struct parser *parser, struct node_list *probes) {
     }
     if (parser->panicking)
         parser_skip_definition(parser);
+}
+
+void parser_script(struct parser *parser) {
+    parser_preamble(parser);
+    while (!parser_at(parser, TOKEN_END) && !parser->stopped)
+        top_level(parser);
 }
 
 struct lang_program *lang_parse(struct arena *arena, const struct source *script, const struct lang_env *env,
@@ -414,16 +423,20 @@ struct lang_program *lang_parse(struct arena *arena, const struct source *script
     diags->source = source;
     hash_init(&program->macros, arena);
     hash_init(&parser.defines, arena);
+    hash_init(&parser.imported, arena);
+    hash_put(&parser.defines, "BPFTRACE_HAVE_BTF", arena_make(arena, struct parser_define));
+    parser.probes = &probes;
+    parser.file_end = source->size;
     parser.lexer = (struct lexer){arena, source, diags, 0, source->size};
     if (source->size > LANG_SOURCE_LIMIT) {
         diag_error(diags, "program-too-large", (struct loc){0, 0}, "the program is larger than 1 MB");
         parser.lexer.end = 0;
     }
     uint32_t errors = diags->error_count;
-    parser_preamble(&parser);
-    while (!parser_at(&parser, TOKEN_END) && !parser.stopped)
-        top_level(&parser, &probes);
-    if (probes.count == 0 && diags->error_count == errors && source->size <= LANG_SOURCE_LIMIT) {
+    for (uint32_t i = 0; env && i < env->include_count; i++)
+        parser_include(&parser, env->includes[i], true, (struct loc){0, 0});
+    parser_script(&parser);
+    if (probes.count == 0 && diags->error_count == errors && script->size <= LANG_SOURCE_LIMIT) {
         diag_error(diags, "no-probes", (struct loc){0, 0}, "the program has no probes");
         diag_hint(diags, "a program looks like: tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }");
     }

@@ -5,6 +5,7 @@
  *   parser_expression.c  operators                               parser_primary.c     operands and what follows them
  *   parser_type.c        types as written                        c_definition.c       the program's own types
  *   parser_declaration.c `let @map = kind(N);`           parser_macro.c       `macro name(...) { }`
+ *   parser_import.c      other files
  *
  * Errors. The first mistake of a statement is reported and then the current token is TOKEN_ERROR and stays so
  * (`panicking`): nothing matches any more, so every loop ends and every function returns at once without looking at
@@ -38,6 +39,13 @@ struct parser_define {
     bool expanding; /* being parsed now: a name inside that leads back here is an error */
 };
 
+/* Children in the making. */
+struct node_list {
+    struct node *first, *last;
+    uint32_t count;
+};
+void node_list_add(struct node_list *list, struct node *node);
+
 struct parser {
     struct arena *arena;
     struct source *source;
@@ -49,19 +57,17 @@ struct parser {
     uint32_t previous_end; /* where the one before it ended */
     uint32_t depth, node_count;
     bool panicking, stopped;
-    uint32_t unclosed_at; /* 1 + where a missing } was noticed last: several blocks that end there are one mistake */
-    uint32_t resume;      /* panicking: where recovery starts to read */
-    bool in_predicate;    /* `/` in front of `{` ends the expression */
-    bool in_condition;    /* `=` was meant as `==` */
-    struct hash defines;  /* name -> struct parser_define */
+    uint32_t unclosed_at;  /* 1 + where a missing } was noticed last: several blocks that end there are one mistake */
+    uint32_t resume;       /* panicking: where recovery starts to read */
+    bool in_predicate;     /* `/` in front of `{` ends the expression */
+    bool in_condition;     /* `=` was meant as `==` */
+    struct hash defines;   /* name -> struct parser_define */
+    uint32_t hidden_count; /* variables made by the parser */
+    struct node_list *probes;
+    struct hash imported; /* identities of files */
+    uint32_t file_end;    /* of the file being read */
+    uint32_t file_depth, file_count;
 };
-
-/* Children in the making. */
-struct node_list {
-    struct node *first, *last;
-    uint32_t count;
-};
-void node_list_add(struct node_list *list, struct node *node);
 
 /* ---- tokens ------------------------------------------------------------------------------------------------ */
 
@@ -115,6 +121,11 @@ void parser_preamble(struct parser *parser);
  */
 uint32_t parser_directive_end(const struct lexer *lexer);
 void parser_config(struct parser *parser);
+/* All of a script, of a header: from where the lexer is to its end. */
+void parser_script(struct parser *parser);
+void parser_header(struct parser *parser);
+void parser_import(struct parser *parser); /* at the word */
+void parser_include(struct parser *parser, const char *name, bool is_quoted, struct loc place);
 void parser_map_declaration(struct parser *parser);
 void parser_macro(struct parser *parser);
 struct node *parser_probe(struct parser *parser);
@@ -135,7 +146,9 @@ const struct type_name *parser_type(struct parser *parser);
 void parser_type_base(struct parser *parser, struct type_name *type);
 uint32_t parser_type_stars(struct parser *parser);
 void parser_type_bounds(struct parser *parser, struct type_name *type);
-/* At struct, union or enum: one definition with its attributes and semicolon. */
+/* The value of an expression of numbers and constants of the program's enums; false if it is none. */
+bool parser_constant(const struct node *node, uint64_t *value);
+/* At struct, union, enum or typedef: one definition with its attributes and semicolon. */
 void parser_c_definition(struct parser *parser);
 /* At a name: is this a type up to the token `end`? Leaves the position alone. *after: the token behind `end`;
  * *is_plain: a single word, which could as well be a value. */

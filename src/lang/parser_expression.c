@@ -87,15 +87,12 @@ static struct node *binary(struct parser *parser, unsigned lowest) {
 
 /* ---- ternary ----------------------------------------------------------------------------------------------- */
 
-/* Would evaluating it twice do something twice? */
-static bool has_effect(const struct node *node) {
-    if (node->kind == NODE_INCREMENT || node->kind == NODE_CALL)
-        return true;
-    for (const struct node *child = node->child; child; child = child->next) {
-        if (has_effect(child))
-            return true;
-    }
-    return false;
+/* Is reading it twice the same as reading it once, and cheap? */
+static bool is_plain(const struct node *node) {
+    bool is_leaf = node->kind == NODE_VARIABLE || node->kind == NODE_IDENTIFIER || node->kind == NODE_INTEGER ||
+                   node->kind == NODE_STRING || node->kind == NODE_BOOLEAN || node->kind == NODE_POSITIONAL;
+
+    return is_leaf || ((node->kind == NODE_FIELD || node->kind == NODE_TUPLE_FIELD) && is_plain(node->child));
 }
 
 static struct node *copy(struct parser *parser, const struct node *node) {
@@ -111,18 +108,39 @@ static struct node *copy(struct parser *parser, const struct node *node) {
     return result;
 }
 
-/* a ?: b, at the colon. */
-static struct node *short_ternary(struct parser *parser, struct node *condition, struct loc loc) {
+/* A variable that no script can name. */
+static struct node *hidden_variable(struct parser *parser, enum node_kind kind, struct loc loc, uint32_t number,
+                                    struct node *value) {
     struct node_list children = {0};
 
+    if (value)
+        node_list_add(&children, value);
+    struct node *node = parser_node(parser, kind, loc.begin, children);
+    node->loc = loc;
+    node->text = arena_printf(parser->arena, "$?%u", number);
+    return node;
+}
+
+/* a ?: b, at the colon. What is more than a name is computed once: { let $?1 = a; $?1 ? $?1 : b } */
+static struct node *short_ternary(struct parser *parser, struct node *condition, struct loc loc) {
+    struct node_list children = {0}, block = {0};
+    bool twice = is_plain(condition);
+
     loc.end = parser->token.loc.end;
-    if (has_effect(condition) && parser_error(parser, "unknown-construct", loc, "?: needs a plain value on its left"))
-        diag_hint(parser->diags, "keep the result in a variable first: $x = ...; $x ?: ...");
     parser_advance(parser);
+    if (!twice) {
+        uint32_t number = ++parser->hidden_count;
+        node_list_add(&block, hidden_variable(parser, NODE_LET, condition->loc, number, condition));
+        condition = hidden_variable(parser, NODE_VARIABLE, condition->loc, number, NULL);
+    }
     node_list_add(&children, condition);
     node_list_add(&children, copy(parser, condition));
     node_list_add(&children, parser_expression(parser));
-    return parser_node(parser, NODE_TERNARY, condition->loc.begin, children);
+    struct node *node = parser_node(parser, NODE_TERNARY, condition->loc.begin, children);
+    if (twice)
+        return node;
+    node_list_add(&block, node);
+    return parser_node(parser, NODE_BLOCK_VALUE, condition->loc.begin, block);
 }
 
 struct node *parser_expression(struct parser *parser) {

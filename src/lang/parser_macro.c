@@ -80,7 +80,8 @@ static void add(struct parser *parser, struct lang_macro *macro) {
     hash_put(&parser->program->macros, macro->name, macro);
 }
 
-void parser_macro(struct parser *parser) {
+/* At the word `macro`. */
+static struct lang_macro *read(struct parser *parser) {
     struct lang_macro *macro = arena_make(parser->arena, struct lang_macro);
     uint32_t begin = parser->token.loc.begin;
 
@@ -93,8 +94,30 @@ void parser_macro(struct parser *parser) {
     macro->body = parser_block(parser, "after the head of the macro");
     macro->definition = (struct loc){begin, parser->previous_end};
     parser_accept(parser, TOKEN_SEMICOLON);
+    return macro;
+}
+
+void parser_macro(struct parser *parser) {
+    struct lang_macro *macro = read(parser);
+
     if (parser->panicking)
         return;
     check_maps(parser, macro, macro->body);
     add(parser, macro);
+}
+
+struct lang_macro *parser_library_macro(struct lang_program *program, struct diag_list *diags, const char *name,
+                                        const char *text) {
+    struct parser parser = {.arena = program->arena, .source = program->source, .diags = diags, .program = program};
+    uint32_t begin = 0, size = (uint32_t)strlen(text);
+
+    if (!source_add_file(program->source, program->arena, arena_printf(program->arena, "<%s>", name), text, size,
+                         &begin))
+        return NULL;
+    hash_init(&parser.defines, program->arena);
+    parser.lexer = (struct lexer){program->arena, program->source, diags, begin, begin + size};
+    parser_advance(&parser);
+    struct lang_macro *macro = read(&parser);
+    macro->is_library = true;
+    return macro;
 }

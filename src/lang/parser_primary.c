@@ -313,6 +313,9 @@ static struct node *name(struct parser *parser) {
         return offset_of(parser, &token);
     if (strcmp(token.text, "container_of") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
         return container_of(parser, &token);
+    if (parser_at(parser, TOKEN_BANG) && parser->token.loc.begin == token.loc.end &&
+        lexer_peek(&parser->lexer, 0) == '(') /* macro!(), as it once was written */
+        parser_advance(parser);
     if (parser_at(parser, TOKEN_OPEN_PAREN))
         return call(parser, &token);
     if (strcmp(token.text, "true") == 0 || strcmp(token.text, "false") == 0) {

@@ -81,17 +81,17 @@ static void read_attach_text(struct parser *parser, struct strbuf *text) {
     }
 }
 
-/* name=probe: no colon before the equals sign. */
-static bool has_probe_name(const char *text) {
+/* name=probe:... gives the block a name, which nothing asks for yet. The length of `name=`, 0: there is none. */
+static size_t name_length(const char *text) {
     size_t length = 0;
 
     while (lexer_is_name(text[length]))
         length++;
-    return length > 0 && text[length] == '=';
+    return length > 0 && text[length] == '=' ? length + 1 : 0;
 }
 
 /* At the first token of the attach point; its text is read again as it stands. */
-static struct node *attach_point(struct parser *parser) {
+static struct node *attach_point(struct parser *parser, bool is_first) {
     struct token token = parser->token;
     struct strbuf text = {0};
 
@@ -102,9 +102,13 @@ static struct node *attach_point(struct parser *parser) {
     token.length = (uint32_t)text.length;
     token.number = 0;
     strbuf_free(&text);
-    if (has_probe_name(token.text)) {
-        parser_error(parser, "unknown-construct", token.loc, "tarsier does not have names for probes");
-    } else if (token.length == 0 && !parser->panicking) {
+    if (is_first) {
+        size_t name = name_length(token.text);
+        token.text += name;
+        token.length -= (uint32_t)name;
+        token.loc.begin += (uint32_t)name;
+    }
+    if (token.length == 0 && !parser->panicking) {
         parser_error(parser, "missing-attach-point", parser->token.loc, "expected an attach point, found %s",
                      parser_found(parser));
     }
@@ -147,7 +151,7 @@ struct node *parser_probe(struct parser *parser) {
     bool has_predicate = false;
 
     do
-        node_list_add(&children, attach_point(parser));
+        node_list_add(&children, attach_point(parser, !children.first));
     while (parser_accept(parser, TOKEN_COMMA) && !parser_at(parser, TOKEN_OPEN_BRACE) &&
            !parser_at(parser, TOKEN_SLASH));
     if (parser_at(parser, TOKEN_SLASH)) {

@@ -309,5 +309,10 @@ static struct node *statement(struct parser *parser) {
     }
     if (parser_at(parser, TOKEN_OPEN_BRACE))
         return parser_block(parser, "");
+    if (parser_at_word(parser, "import") && parser_peek(parser).kind == TOKEN_STRING) {
+        uint32_t begin = parser->token.loc.begin;
+        parser_import(parser);
+        return parser_node(parser, NODE_BLOCK, begin, (struct node_list){0});
+    }
     return simple_statement(parser);
 }

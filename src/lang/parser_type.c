@@ -141,8 +141,7 @@ void parser_type_bounds(struct parser *parser, struct type_name *type) {
         uint64_t size = 0;
         if (!parser_at(parser, TOKEN_CLOSE_BRACKET)) {
             const struct node *bound = parser_expression(parser);
-            size = bound->kind == NODE_INTEGER ? (uint64_t)bound->number : UINT64_MAX;
-            if (bound->kind != NODE_INTEGER)
+            if (!parser_constant(bound, &size))
                 parser_error(parser, "type-bounds", bound->loc, "an array bound is a number");
         }
         if (type->array_count == limit)

@@ -78,7 +78,8 @@ struct node *parser_define_value(struct parser *parser, struct parser_define *de
     struct parser saved = *parser;
     struct node *node;
     if (define->is_enumerator) {
-        node = parser_leaf(parser, NODE_INTEGER, use);
+        node = parser_leaf(parser, NODE_IDENTIFIER, use); /* keeps its type; see parser_constant() */
+        node->is_constant = true;
         node->number = define->number;
         return node;
     }
@@ -252,6 +253,24 @@ static bool conditional(struct preamble *preamble, const char *name, struct loc 
     return true;
 }
 
+/* #include <name> or "name" */
+static void include(struct preamble *preamble, struct loc loc, uint32_t end) {
+    struct lexer *lexer = preamble->lexer;
+
+    skip_blanks(lexer);
+    char close = lexer_peek(lexer, 0) == '<' ? '>' : lexer_peek(lexer, 0) == '"' ? '"' : '\0';
+    uint32_t begin = lexer->position + 1, at = begin;
+    while (close && at < end && lexer->source->text[at] != close && lexer->source->text[at])
+        at++;
+    if (!close || at >= end || at == begin || lexer->source->text[at] != close) {
+        diag_error(preamble->parser->diags, "bad-directive", (struct loc){loc.begin, end},
+                   "#include wants a file: <name> or \"name\"");
+        return;
+    }
+    const char *name = arena_strndup(lexer->arena, lexer->source->text + begin, at - begin);
+    parser_include(preamble->parser, name, close == '"', (struct loc){begin - 1, at + 1});
+}
+
 /* At the #. */
 static void directive(struct preamble *preamble) {
     struct lexer *lexer = preamble->lexer;
@@ -273,15 +292,25 @@ static void directive(struct preamble *preamble) {
                 hash_put(&preamble->parser->defines, undefined.text, NULL);
         } else if (strcmp(name, "error") == 0) {
             diag_error(diags, "bad-directive", (struct loc){begin, end}, "the program reports an error");
-        } else if (strcmp(name, "include") != 0 && strcmp(name, "pragma") != 0 && *name) {
+        } else if (strcmp(name, "include") == 0) {
+            include(preamble, loc, end);
+        } else if (strcmp(name, "pragma") != 0 && *name) {
             diag_error(diags, "bad-directive", loc, "unknown directive #%s", name);
         }
     }
     lexer->position = end;
 }
 
+/* In a header: struct NAME { or struct NAME; and not struct NAME *function(...); */
+static bool is_definition(struct lexer ahead) {
+    struct token token = lexer_next(&ahead);
+
+    return token.kind == TOKEN_OPEN_BRACE || token.kind == TOKEN_SEMICOLON ||
+           (token.kind == TOKEN_IDENTIFIER && strcmp(token.text, "__attribute__") == 0);
+}
+
 /* At `struct NAME {`? Then it is read. */
-static bool c_definition(struct preamble *preamble) {
+static bool c_definition(struct preamble *preamble, bool is_header) {
     struct lexer ahead = *preamble->lexer;
     struct parser *parser = preamble->parser;
 
@@ -289,19 +318,16 @@ static bool c_definition(struct preamble *preamble) {
     struct token keyword = lexer_next(&ahead), name = lexer_next(&ahead);
     if (keyword.kind != TOKEN_IDENTIFIER)
         return false;
-    if (strcmp(keyword.text, "typedef") == 0 && name.kind == TOKEN_IDENTIFIER) {
-        parser_seek(parser, preamble->lexer->position);
-        if (parser_error(parser, "c-definition", keyword.loc, "tarsier does not have typedef"))
-            diag_hint(parser->diags, "write the type itself where it is used");
-    } else {
-        if (strcmp(keyword.text, "struct") != 0 && strcmp(keyword.text, "union") != 0 &&
-            strcmp(keyword.text, "enum") != 0)
-            return false;
-        if (name.kind != TOKEN_OPEN_BRACE && name.kind != TOKEN_IDENTIFIER)
-            return false;
-        parser_seek(parser, preamble->lexer->position);
-        parser_c_definition(parser);
-    }
+    bool is_typedef = strcmp(keyword.text, "typedef") == 0 && name.kind == TOKEN_IDENTIFIER;
+    if (!is_typedef && strcmp(keyword.text, "struct") != 0 && strcmp(keyword.text, "union") != 0 &&
+        strcmp(keyword.text, "enum") != 0)
+        return false;
+    if (name.kind != TOKEN_OPEN_BRACE && name.kind != TOKEN_IDENTIFIER)
+        return false;
+    if (is_header && !is_typedef && name.kind == TOKEN_IDENTIFIER && !is_definition(ahead))
+        return false;
+    parser_seek(parser, preamble->lexer->position);
+    parser_c_definition(parser);
     if (parser->panicking) {
         parser->resume = keyword.loc.begin; /* all of the definition is passed over */
         parser_skip_definition(parser);
@@ -316,23 +342,49 @@ static void skip_inactive_line(struct lexer *lexer) {
         lexer->position++;
 }
 
-void parser_preamble(struct parser *parser) {
+/* A declaration of C that means nothing here: up to its semicolon, or behind the body of a function. */
+static void skip_declaration(struct parser *parser) {
+    unsigned depth = 0;
+
+    parser->lexer.diags = NULL;
+    for (parser_seek(parser, parser->lexer.position); !parser_at(parser, TOKEN_END); parser_advance(parser)) {
+        depth += parser_at(parser, TOKEN_OPEN_BRACE);
+        if (parser_at(parser, TOKEN_CLOSE_BRACE) && depth > 0 && --depth == 0)
+            break;
+        if (parser_at(parser, TOKEN_SEMICOLON) && depth == 0)
+            break;
+    }
+    parser->lexer.diags = parser->diags;
+    parser->lexer.position = parser->token.loc.end;
+}
+
+/* Up to the first thing that is no part of a preamble; of a header, to its end. */
+static void read_preamble(struct parser *parser, bool is_header) {
     struct preamble preamble = {.parser = parser, .lexer = &parser->lexer};
     struct lexer *lexer = &parser->lexer;
 
-    hash_put(&parser->defines, "BPFTRACE_HAVE_BTF", arena_make(parser->arena, struct parser_define));
-    if (lexer_peek(lexer, 0) == '#' && lexer_peek(lexer, 1) == '!')
-        skip_inactive_line(lexer);
     for (lexer_skip_space(lexer); lexer->position < lexer->end && !parser->stopped; lexer_skip_space(lexer)) {
         if (lexer_peek(lexer, 0) == '#')
             directive(&preamble);
         else if (!is_active(&preamble))
             skip_inactive_line(lexer);
-        else if (!c_definition(&preamble))
+        else if (c_definition(&preamble, is_header))
+            continue;
+        else if (is_header)
+            skip_declaration(parser);
+        else
             break;
     }
     if (preamble.depth > 0)
         diag_error(parser->diags, "unclosed-conditional", preamble.stack[preamble.depth - 1].loc,
-                   "this conditional is not closed before the first probe");
+                   "this conditional is not closed before %s", is_header ? "the end of the file" : "the first probe");
     parser_seek(parser, parser->stopped ? lexer->end : lexer->position);
+}
+
+void parser_header(struct parser *parser) { read_preamble(parser, true); }
+
+void parser_preamble(struct parser *parser) {
+    if (lexer_peek(&parser->lexer, 0) == '#' && lexer_peek(&parser->lexer, 1) == '!')
+        skip_inactive_line(&parser->lexer);
+    read_preamble(parser, false);
 }

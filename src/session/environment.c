@@ -34,6 +34,12 @@ static const char *nearest_type(void *context, int keyword, const char *name) {
     return btf ? object_btf_nearest(btf, kinds_of(keyword), name) : NULL;
 }
 
+static bool has_function(void *context, const char *name) {
+    struct session *s = context;
+    struct object_btf *btf = probe_btf(&s->probes);
+    return btf && object_btf_find(btf, OBJECT_BTF_FUNCTION, name);
+}
+
 static bool find_constant(void *context, const char *name, int64_t *value, const struct type **type) {
     struct session *s = context;
     if (str_starts(name, "__NR_") || str_starts(name, "SYS_")) {
@@ -92,8 +98,14 @@ static void ask_namespace(struct session *s) {
 /* Called before the script is read; what its config block may change is set by session_settings(). */
 void session_environment(struct session *s) {
     s->env.context = s;
+    s->env.read_file = session_read_file;
+    s->env.include_directories = s->options->include_directories;
+    s->env.include_directory_count = s->options->include_directory_count;
+    s->env.includes = s->options->includes;
+    s->env.include_count = s->options->include_count;
     s->env.find_type = find_type;
     s->env.nearest_type = nearest_type;
+    s->env.has_function = has_function;
     s->env.find_constant = find_constant;
     s->env.find_kernel_symbol = find_kernel_symbol;
     s->env.find_cgroup = find_cgroup;

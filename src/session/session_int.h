@@ -125,6 +125,8 @@ struct session {
 
 /* environment.c */
 void session_environment(struct session *s);
+/* files.c */
+bool session_read_file(void *session, const char *path, struct lang_file *file);
 /* settings.c: errors go to s->diags */
 void session_settings(struct session *s);
 

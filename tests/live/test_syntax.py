@@ -67,10 +67,30 @@ VALUES = {
     "block-of-a-pointer": ("begin { print({ $t = curtask; $t }->pid == pid); }", "true"),
     "if": ("begin { $a = if pid { 3 } else { 4 }; $b = if !pid { 5 } else if pid { $z = 6; $z } else { 7 }; "
            "print(($a, $b)); }", "(3, 6)"),
+    "short-ternary": ('begin { $m = { @n++; @n } ?: 7; $k = { 0 } ?: 5; $z = 0 ?: { $q = 0; $q } ?: { $q = 3; $q }; '
+                      'print(($m, $k, $z)); }', "(1, 5, 3)|@n: 1"),
+    "old-call-of-a-macro": ("macro add_one(x) { x + 1 } begin { print(add_one!(1)); }", "2"),
+    "name-of-a-probe": ("first=begin { print(1); } second=begin, end { print(2); }", "1|2|2"),
     # ---- comptime
     "comptime-if": ('begin { if comptime (sizeof(int64) == 8) { print("64"); } else { nonsense(); } }', "64"),
     "comptime-else": ('begin { if comptime (1 > 2) { $x = args.nothing; } else if comptime true { print("b"); } }', "b"),
     "comptime-value": ("begin { print(comptime 1 + 1); print(if comptime (1 == 2) { nope() } else { 5 }); }", "2|5"),
+    "kinds-of-types": ('begin { $p = curtask; print((is_ptr($p), is_ptr(1), is_str(comm), is_str(1), is_integer(1), '
+                       'is_integer("a"), is_unsigned_integer(pid), is_unsigned_integer(-1))); }',
+                       "(true, false, true, false, true, false, true, false)"),
+    "kind-of-argument": ('macro what(x) { if comptime is_str(x) { x } else if comptime is_literal(x) { "literal" } else '
+                         '{ "number" } } begin { $n = 4; printf("%s %s %s\\n", what("text"), what(3), what($n)); }',
+                         "text literal number"),
+    "exists": ('begin { if (exists(curtask->comm)) { print("yes"); } else { print(curtask->nothing_here); } '
+               'if (!exists(curtask->nothing_here.x)) { print("no"); } else { $x = curtask->nothing_here; } '
+               'print(exists(curtask->nothing_here) ? curtask->nothing_here : 7); }', "yes|no|7"),
+    "exists-in-own-struct": ("struct s { int a; }; begin { $s = (struct s *)0; print((exists($s->a), exists($s->b))); }",
+                             "(true, false)"),
+    "kfunc": ('begin { print((kfunc_exist("vfs_read"), kfunc_exist("no_such_function"), kfunc_allowed("vfs_read"))); }',
+              "(true, false, false)"),
+    "assertions-that-hold": ('begin { assert(1 == 1, "no"); static_assert(sizeof(int64) == 8, "no"); print(1); }', "1"),
+    "container-of": ("begin { $m = (uint64)curtask + offsetof(struct task_struct, comm); "
+                     "print(container_of($m, typeof(struct task_struct), comm)->pid == pid); }", "true"),
     "comptime-arms-of-two-types": ('begin { $x = comptime true ? "text" : 5; print($x); }', "text"),
 }
 
@@ -139,6 +159,11 @@ ERRORS = {
     "sees-no-variables": ("macro sees() { print($a); } begin { $a = 1; sees(); }", "Undefined or undeclared variable: $a"),
     "cast-to-value": ("macro s(x) { (x) - 1 } begin { print(s(4)); }", "(x) is a cast here, but x is a value"),
     "type-as-value": ("begin { print(typeof(int8)); }", "A type is not a value"),
+    "fail": ('begin { if comptime false { fail("never"); } fail("no %s %d %x %d", "such", -1, 255, true); }',
+             "stdin:1:46-91: ERROR: no such -1 ff 1\n"),
+    "fail-behind-an-ordinary-if": ('begin { if (false) { fail("always"); } }', "ERROR: always"),
+    "static-assert": ('begin { static_assert(sizeof(int64) == 4, "of this size"); }', "stdin:1:9-58: ERROR: of this size\n"),
+    "exists-of-no-field": ("begin { print(exists(pid)); }", "exists() asks for a field"),
     "too-much": ("macro a(x) { x + x + x + x } begin { print(" + "a(" * 12 + "1" + ")" * 12 + "); }",
                  "too large with its macros expanded"),
 }
@@ -149,3 +174,92 @@ def test_error(name):
     program, message = ERRORS[name]
     answer = run(program)
     assert answer.returncode == 1 and message in answer.stderr, answer.stderr
+
+
+def test_assert_ends_the_run():
+    answer = run('begin { assert(pid == 1, "not init"); print(1); } end { print("end"); }')
+    assert answer.returncode == 1 and "stdin:1:9-37: ERROR: assert failed: not init\n" in answer.stderr
+    assert answer.stdout.split() == ["end"]
+
+
+# ---- other files ----------------------------------------------------------------------------------------------------
+
+def put(folder, **files):
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def run_file(path, *arguments):
+    return subprocess.run([TARSIER, "-q", *arguments, path], capture_output=True, text=True, timeout=60)
+
+
+HEADER = """\
+#ifndef LIMITS_H
+#define LIMITS_H
+#pragma once
+#include <linux/types.h>
+#define LIMIT 7
+extern int foo(int a, struct bar *b);
+static inline int twice(int x) { if (x) { return 2 * x; } return 0; }
+struct bar *find(int x);
+typedef unsigned long word_t;
+typedef struct { int a; word_t b; } pair_t, *pair_pointer;
+enum color { RED, GREEN = 5 };
+struct packed { char c; int i; } __attribute__((packed));
+int variable = 5, other[3];
+#endif
+"""
+
+
+def test_imports_and_headers(tmp_path):
+    put(tmp_path, main_bt='#include "lib/c.h"\nimport "lib"; import "lib/a.bt";\nbegin { greet(LIMIT); '
+                          'print((size_b(), sizeof(struct packed), sizeof(pair_t), sizeof(pair_pointer), (int64)GREEN)); '
+                          'print(GREEN); print((word_t)-1); }',
+        lib__a_bt='import "b.bt";\nmacro greet(x) { print(("hello", x)); }\nbegin { print("a"); }',
+        lib__b_bt='struct B { int x; long y; };\nimport "a.bt";\nmacro size_b() { sizeof(struct B) }', lib__c_h=HEADER)
+    answer = run_file(tmp_path / "main.bt")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.split("\n")[:5] == ["a", "(hello, 7)", "(16, 5, 16, 8, 5)", "GREEN", "18446744073709551615"]
+
+
+def test_include_options(tmp_path):
+    put(tmp_path, lib__c_h=HEADER, lib__d_h='#include "c.h"\n#include <linux/sched.h>\n#define MORE (LIMIT + 1)\n')
+    for options in (["-I", tmp_path / "lib", "--include", "d.h"], ["--include", tmp_path / "lib/d.h"]):
+        answer = run("begin { print(MORE); }", options=options)
+        assert (answer.stdout.strip(), answer.stderr) == ("8", "")
+    answer = run("#include <d.h>\n#include <linux/fs.h>\nbegin { print(MORE); }", options=["-I", tmp_path / "lib"])
+    assert (answer.stdout.strip(), answer.stderr) == ("8", "")
+
+
+def test_errors_in_other_files(tmp_path):
+    put(tmp_path, main_bt='import "bad.bt"; begin { plus(1); }', bad_bt="macro plus(x) {\n    x + $y\n}",
+        worse_bt='import "worst.bt"; begin { }', worst_bt="begin {\n    print( }\n", conf_bt='import "c.bt"; begin { }',
+        c_bt="config = { max_strlen = 64 }", code_bt='import "x.bpf.c"; begin { }', x_bpf_c="", no_bt='import "no/such.bt"; begin {}')
+    name = str(tmp_path)
+    answer = run_file(tmp_path / "main.bt")
+    assert f"{name}/bad.bt:2:9-11: ERROR: Undefined or undeclared variable: $y\n    x + $y\n" in answer.stderr
+    assert f"{name}/main.bt:1:26-33: ERROR: expanded from\n" in answer.stderr
+    assert f"{name}/worst.bt:2:12-13: ERROR: expected an expression, found }}" in run_file(tmp_path / "worse.bt").stderr
+    assert "an imported file cannot have a config block" in run_file(tmp_path / "conf.bt").stderr
+    assert "programs in C or as objects" in run_file(tmp_path / "code.bt").stderr
+    assert "No such file or directory" in run_file(tmp_path / "no.bt").stderr
+    assert "'none.h' file not found" in run('#include "none.h"\nbegin { }').stderr
+    tmp_path.chmod(0o777)
+    assert "everybody may write to its folder" in run_file(tmp_path / "main.bt").stderr
+
+
+def test_definitions_of_c():
+    program = """
+        struct s { char c __attribute__((aligned(8))); char d; enum { P = 4, Q } e; struct { int x : 3; int y : 5; } in;
+                   void (*call)(int, char *); } __attribute__((aligned(32)));
+        typedef struct s s_t; typedef s_t *s_p; typedef int (*handler)(void); typedef int numbers[4];
+        enum n { N = 3, M = N + 1 };
+        #define K (N * 2)
+        struct t { char a[M]; int b[K - 1]; handler h; numbers four; };
+        begin { print((sizeof(s_t), offsetof(s_t, d), offsetof(struct s, call), sizeof(s_p), sizeof(struct t), K));
+                print(Q); print(M); @[M] = N; print(N + 1); }"""
+    assert printed(program) == ["(32, 1, 16, 8, 48, 6)", "Q", "M", "4", "@[M]: N"]
+    assert "Redefinition of 'struct a'" in run("struct a { int x; }; struct a { int y; }; begin { }").stderr
