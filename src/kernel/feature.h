@@ -31,6 +31,8 @@ void kernel_features_set_btf(struct kernel_features *features, const struct kern
 
 bool kernel_feature(struct kernel_features *features, enum kernel_feature id);
 int kernel_feature_error(struct kernel_features *features, enum kernel_feature id); /* 0 or the negative errno */
+/* Does the kernel have the helper of this number, for programs of kprobes? False also when programs are refused. */
+bool kernel_helper_is_known(uint32_t number);
 const char *kernel_feature_name(enum kernel_feature id);
 const char *kernel_feature_use(enum kernel_feature id);
 /* "fentry program: no (Operation not permitted): reason. What to do." or "ring buffer: yes". No newline at the end. */

@@ -305,3 +305,18 @@ int kernel_try_task_storage(struct kernel_features *features) {
     /* The map came before the helpers of tracing programs. */
     return try_helper(BPF_FUNC_task_storage_get);
 }
+
+/* ---- helpers ------------------------------------------------------------------------------------------------- */
+
+/* Called without arguments the helper is refused in any case; the verifier's log tells why. */
+bool kernel_helper_is_known(uint32_t number) {
+    char log[4096] = "";
+    const struct bpf_insn calls[] = {CALL((int)number), EXIT};
+    struct trial trial = trial_of(BPF_PROG_TYPE_KPROBE, calls);
+    int fd = trial_load(&trial, log, sizeof log);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || fd == -EPERM)
+        return fd >= 0;
+    return !strstr(log, "unknown func") && !strstr(log, "invalid func") && !strstr(log, "cannot use helper");
+}

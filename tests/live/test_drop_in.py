@@ -103,6 +103,18 @@ def test_missing_format(bpftrace):
     assert code == 1 and 'ERROR: Invalid output format "jsonx"' in text
 
 
+@pytest.mark.parametrize("line", ["Loop support", "probe_read_kernel", "btf", "send_signal", "iter", "get_ktime_ns (tai)",
+                                  "bcc library path resolution", "libdw (DWARF support)", "jiffies64", "lookup_percpu_elem"])
+def test_info_has_the_lines_that_scripts_grep(bpftrace, line):
+    assert f"  {line}: yes\n" in bpftrace("--info")[1]
+
+
+@pytest.mark.parametrize("line", ["fentry", "dpath", "kprobe", "kprobe_multi", "kprobe_session", "uprobe_multi", "skboutput", "get_func_ip",
+                                  "dwunwind (DWARF stack unwinding)", "blazesym (advanced symbolization)"])
+def test_info_answers(bpftrace, line):
+    assert re.search(rf"^  {re.escape(line)}: (yes|no)$", bpftrace("--info")[1], re.M)
+
+
 # ---- listing -----------------------------------------------------------------------------------------------------------
 
 def test_several_patterns_are_listed(bpftrace):
