@@ -16,6 +16,7 @@
 #define BPF_VIRTUAL 16u       /* first virtual register */
 #define BPF_FRAME_POINTER 10u /* r10 */
 #define BPF_STACK_LIMIT 512u  /* bytes, of all frames of a call chain together */
+#define BPF_FUNCTION_LIMIT 256u
 
 enum bpf_machine_kind {
     BPF_M_ALU,     /* d = a op (b or immediate); code: BPF_ADD.., use_b */

@@ -115,7 +115,14 @@ bool bpf_compile(struct arena *arena, const struct ir_module *module, const stru
         if (out->stack_size <= BPF_STACK_LIMIT)
             break;
     }
-    if (out->stack_size > BPF_STACK_LIMIT)
+    uint32_t functions = 0;
+    for (uint32_t i = 0; i < module->functions.count; i++)
+        functions += c.used[i];
+    if (functions > BPF_FUNCTION_LIMIT)
+        *error = arena_printf(
+            arena, "%s has %u loops and the kernel allows %u in a program: split the block into several probes",
+            module->name, functions - 1, BPF_FUNCTION_LIMIT - 1);
+    else if (out->stack_size > BPF_STACK_LIMIT)
         *error = stack_error(&c, arena, out->stack_size);
     bool done = !*error && write_program(&c, arena, out, error);
     arena_free(c.scratch);

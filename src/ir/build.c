@@ -26,7 +26,14 @@ struct ir_function *ir_function_new(struct ir_module *module, enum ir_function_k
 ir_block ir_block_new(struct ir_function *f, ir_block dominator) {
     if ((f->blocks.count == 0) != (dominator == IR_NONE))
         BUG("ir: every block but the entry has a dominator");
-    vec_add(f->module->arena, &f->blocks)->dominator = dominator;
+    struct ir_basic_block *block = vec_add(f->module->arena, &f->blocks);
+    block->dominator = dominator;
+    if (dominator == IR_NONE)
+        return 0;
+    /* Two equal jumps of the ancestors become one, so that every ancestor is log(depth) jumps away. */
+    const struct ir_basic_block *above = &f->blocks.data[dominator], *jump = &f->blocks.data[above->far];
+    block->depth = above->depth + 1;
+    block->far = above->depth - jump->depth == jump->depth - f->blocks.data[jump->far].depth ? jump->far : dominator;
     return f->blocks.count - 1;
 }
 

@@ -85,8 +85,11 @@ ir_block *ir_find_dominators(const struct ir_function *f, struct arena *arena, c
 }
 
 bool ir_dominates(const struct ir_function *f, ir_block a, ir_block b) {
-    while (b != a && b != IR_NONE)
-        b = f->blocks.data[b].dominator;
+    uint32_t depth = f->blocks.data[a].depth;
+    while (f->blocks.data[b].depth > depth) {
+        const struct ir_basic_block *block = &f->blocks.data[b];
+        b = f->blocks.data[block->far].depth >= depth ? block->far : block->dominator;
+    }
     return b == a;
 }
 

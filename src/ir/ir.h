@@ -92,6 +92,8 @@ struct ir_instruction {
 
 struct ir_basic_block {
     ir_block dominator;         /* immediate dominator, IR_NONE for the entry */
+    ir_block far;               /* an ancestor further up, for ir_dominates(); as it was when the block was made */
+    uint32_t depth;             /* in the tree of dominators */
     VEC(ir_value) instructions; /* in order; the last one is control once the block is finished */
 };
 
@@ -131,6 +133,8 @@ struct ir_function *ir_function_new(struct ir_module *module, enum ir_function_k
 
 /* A block dominated (immediately) by `dominator`. It does not become current. */
 ir_block ir_block_new(struct ir_function *f, ir_block dominator);
+/* True when a == b or a is an ancestor of b in the tree of dominators; while building. */
+bool ir_dominates(const struct ir_function *f, ir_block a, ir_block b);
 void ir_enter(struct ir_function *f, ir_block block); /* append there from now on */
 bool ir_finished(const struct ir_function *f);        /* the current block already ends in control */
 

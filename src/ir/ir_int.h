@@ -21,8 +21,6 @@ ir_value ir_append_shared(struct ir_function *f, const struct ir_instruction *in
 /* A simpler or equal value for `a op b`; IR_NONE: emit it. May change op and operands on the way. */
 ir_value ir_fold_binary(struct ir_function *f, enum ir_op *op, ir_value *a, ir_value *b);
 
-/* True when a == b or a is an ancestor of b in the dominator tree that the blocks record. */
-bool ir_dominates(const struct ir_function *f, ir_block a, ir_block b);
 /* Immediate dominators from the edges alone; `order` is ir_reverse_post_order(). Unreachable blocks get IR_NONE. */
 ir_block *ir_find_dominators(const struct ir_function *f, struct arena *arena, const ir_block *order, uint32_t count);
 

@@ -69,16 +69,11 @@ ir_value lower_key(struct lower *l, const struct lang_map *map, const struct nod
  * pointer that an earlier, dominating look-up gave (tested for NULL again, which is free). Creating or deleting an
  * element of the map ends that, for the program text behind it. */
 
-static bool dominates(const struct ir_function *f, ir_block above, ir_block block) {
-    while (block != IR_NONE && block != above)
-        block = f->blocks.data[block].dominator;
-    return block == above;
-}
-
 static ir_value found_before(const struct lower *l, const struct lang_map *map, ir_value key) {
     for (uint32_t i = l->found.count; i-- > 0;) {
         const struct found *found = &l->found.data[i];
-        if (found->map == map && found->key == key && found->f == l->f && dominates(l->f, found->block, l->f->current))
+        if (found->map == map && found->key == key && found->f == l->f &&
+            ir_dominates(l->f, found->block, l->f->current))
             return found->element;
     }
     return IR_NONE;

@@ -27,8 +27,9 @@
 #define LANG_SCRATCH_SLOTS 8u
 #define LANG_SCRATCH_LIMIT 32768u
 #define LANG_BEFOREHAND_MOST (16u << 20) /* bytes of a hash that is allocated at the start */
-#define LANG_SYSCALL_LIMIT 1024u         /* numbers a syscall table covers */
-#define LANG_RECORD_WAKE_NS 10000000     /* a forced wake-up when the last one is longer ago */
+#define LANG_BEFOREHAND_SMALL (512u << 10)
+#define LANG_SYSCALL_LIMIT 1024u     /* numbers a syscall table covers */
+#define LANG_RECORD_WAKE_NS 10000000 /* a forced wake-up when the last one is longer ago */
 
 struct lang_cpu_row {
     uint64_t lost_records;   /* no room in the ring of this CPU */

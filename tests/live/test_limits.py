@@ -1,0 +1,121 @@
+"""Scripts at the limits: they run, or one sentence says which limit it is and what to change."""
+import re
+
+import pytest
+
+ENTER = "tracepoint:syscalls:sys_enter_getppid"
+
+
+def block(statements):
+    return "config = { print_maps_on_exit = false } begin { " + " ".join(statements) + " }"
+
+
+# ---- what runs ----------------------------------------------------------------------------------------------------
+
+def test_a_hundred_probes(trace, workload):
+    work = workload("calls", 50)
+    program = " ".join(f"{ENTER} /pid == {work.pid}/ {{ @c{n % 7} = count(); }}" for n in range(100))
+    answer = trace(program, run=work)
+    assert sum(answer.value(f"@c{n}") for n in range(7)) == 5000
+
+
+def test_a_hundred_begin_blocks(trace):
+    answer = trace(" ".join(f"begin {{ @ += {n}; }}" for n in range(100)), "-q")
+    assert answer.value() == 4950 and not answer.stderr
+
+
+STATEMENTS = {
+    "sums": ([f"@x += {n};" for n in range(1000)] + ["print(@x);"], "@x: 499500"),
+    "keyed sums": ([f"@x[{n}] += {n};" for n in range(1000)] + ["print(@x[999]); print(len(@x));"], "999\n1000"),
+    "keyed counts": ([f"@x[{n}] = count();" for n in range(1000)] + ["print(len(@x));"], "1000"),
+    "text keys": ([f'@x["key{n}"] = {n};' for n in range(1000)] + ['print(@x["key77"]);'], "77"),
+    "variables": ([f"$x{n} = {n};" for n in range(1000)] + ["print($x7 + $x999);"], "1006"),
+    "conditions": (["if (rand % 2 < 2) { @x++; }"] * 1000 + ["print(@x);"], "@x: 1000"),
+    "histograms": ([f"@x = hist({n});" for n in range(1000)] + ["clear(@x); print(1);"], "1"),
+    "reads": ([f"$a{n} = curtask.pid;" for n in range(1000)] + ["print($a0 == $a999);"], "true"),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_thousand_statements(trace, name):
+    statements, expected = STATEMENTS[name]
+    answer = trace(block(statements), "-q")
+    assert answer.stdout.strip() == expected and not answer.stderr, answer.stderr
+
+
+@pytest.mark.parametrize("count", [64, 1000])
+def test_many_printf_calls(trace, count):
+    answer = trace(block(f'printf("%d %s\\n", {n}, comm);' for n in range(count)), "-q")
+    assert answer.lines() == [f"{n} tarsier" for n in range(count)] and not answer.stderr
+
+
+def test_printf_with_many_arguments(trace):
+    answer = trace(block(['printf("' + "%d " * 128 + '\\n", ' + ", ".join(map(str, range(128))) + ");"]), "-q")
+    assert answer.stdout.split() == [str(n) for n in range(128)]
+
+
+def test_keys_of_everything(trace):
+    parts = ["1", '"text"', "(2, (3, true))", "comm", "kstack(raw, 3)", "ustack(3)", "ksym(0)", "curtask", "(uint8)5", "nsecs > 0"]
+    answer = trace(block([f"@m[{', '.join(parts)}] = ({', '.join(parts)}); for ($kv : @m) {{ print($kv.0.2.1.0 + $kv.1.8); }}"]), "-q")
+    assert answer.lines() == ["8"] and not answer.stderr
+
+
+def test_keys_of_twenty_fields(trace):
+    numbers, texts = ", ".join(map(str, range(20))), ", ".join(f'"s{n}", {n}' for n in range(20))
+    answer = trace(f"begin {{ @n[{numbers}] = 1; @t[{texts}] = 2; }}", "-q")
+    assert answer.lines() == [f"@n[{numbers}]: 1", "@t[" + texts.replace('"', "") + "]: 2"] and not answer.stderr
+
+
+def test_keys_of_long_texts(trace):
+    long = "k" * 1023
+    answer = trace(f'begin {{ @m["{long}"] = count(); @n["{long}", "{long}"] = "{long}"; print(len(@n)); }}', "-q")
+    assert answer.lines() == ["1", f"@m[{long}]: 1", f"@n[{long}, {long}]: {long}"] and not answer.stderr
+
+
+def test_keys_of_deep_stacks(trace):
+    answer = trace(block(["@m[kstack, ustack] = (kstack, ustack); @d = kstack(1024); print(len(@m)); print(len(@d) > 0);"]), "-q")
+    assert answer.lines() == ["1", "true"] and not answer.stderr
+
+
+def test_modes_of_stacks_in_a_key(trace):
+    answer = trace("begin { @raw[kstack(raw, 3)] = 1; @perf[kstack(perf, 3)] = 2; @plain[kstack(bpftrace, 3)] = 3; }", "-q")
+    assert re.search(r"^@raw\[\n[0-9a-f]{16}\n[0-9a-f]{16}\n[0-9a-f]{16}\n\]: 1$", answer.stdout, re.M)
+    assert re.search(r"^@perf\[\n(\t[0-9a-f]{16} \S+\+\d+.*\n){3}\]: 2$", answer.stdout, re.M)
+    assert re.search(r"^@plain\[\n( {8}\S+\+\d+\n){3}\]: 3$", answer.stdout, re.M)
+
+
+# ---- what does not, and what is said ------------------------------------------------------------------------------
+
+REFUSED = {
+    "printf arguments": (block(['printf("' + "%d " * 129 + '\\n", ' + ", ".join(["1"] * 129) + ");"]), r"up to 129 arguments"),
+    "loops": (block(f"$i{n} = 0; while ($i{n} < 3) {{ $i{n}++; }}" for n in range(300)), r"the kernel allows 255 in a program: split"),
+    "scratch": (block(["@a[" + ", ".join(["str(0)"] * 40) + "] = 1;"]), r"needs \d+ bytes .* the kernel allows 32768"),
+    "unroll": (block(["unroll(101) { @x++; }"]), r"unroll maximum value is 100"),
+    "buckets": (block(["@ = lhist(1, 0, 100000, 1);"]), r"too many buckets, must be <= 1000"),
+    "stack depth": (block(["@ = kstack(1025);"]), r"limit must be from 1 to 1024"),
+    "nesting": (block(["if (1) {"] * 250 + ["}"] * 250), r"nest"),
+    "entries": ("let @a = hash(99999999); begin { @a[1] = 1; }", r"a map holds at most 67108864 entries"),
+    "intervals": (block(["@ = tseries(1, 1s, 99999);"]), r"num_intervals must be from 1 to 1365"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_limit_is_told(trace, name):
+    program, words = REFUSED[name]
+    answer = trace(program)
+    errors = re.findall(r"ERROR: (.*)", answer.stderr)
+    assert answer.code == 1 and len(errors) == 1 and re.search(words, errors[0]), answer.stderr
+    assert "HINT" in answer.stderr or name in ("nesting", "loops"), answer.stderr
+
+
+LONG = {
+    "conditions and keys": block(f"if (rand % {n + 2} == 0) {{ @x{n % 50}[rand % 7, comm] = hist(rand); }}" for n in range(300)),
+    "while loops": block(f"$i{n} = 0; while ($i{n} < 3) {{ $i{n}++; @x[$i{n}] = count(); }}" for n in range(200)),
+    "map loops": block(f"for ($kv : @m) {{ @n[$kv.0] = $kv.1; }} @m[{n}] = {n};" for n in range(200)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_programs(trace, name):
+    answer = trace(LONG[name], "-q")
+    assert answer.code == 0 and not answer.stderr, answer.stderr[:2000]
