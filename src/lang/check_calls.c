@@ -103,7 +103,12 @@ void check_formatted(struct check *c, struct node *node) {
     }
 }
 
-static void check_call_printf(struct check *c, struct node *node) { check_formatted(c, node); }
+static void check_call_printf(struct check *c, struct node *node) {
+    if (c->target->writes_file)
+        check_call_debugf(c, node); /* the kernel formats what the reader of the file will see */
+    else
+        check_formatted(c, node);
+}
 static void check_call_errorf(struct check *c, struct node *node) { check_formatted(c, node); }
 static void check_call_warnf(struct check *c, struct node *node) { check_formatted(c, node); }
 static void check_call_system(struct check *c, struct node *node) { check_formatted(c, node); }
@@ -568,6 +573,12 @@ static bool is_allowed(struct check *c, const struct node *node, const struct la
     if ((function->flags & LANG_FUNCTION_AGGREGATE) && c->aggregate != node) {
         check_error(c, "aggregate-outside-map", node->loc, "%s() should be assigned to a map", node->text);
         check_hint(c, "write '@name = %s;' or '@name[key] = %s;'", function->help, function->help);
+        return false;
+    }
+    bool is_printf = function->id == LANG_FUNCTION_printf || function->id == LANG_FUNCTION_debugf;
+    if ((function->flags & LANG_FUNCTION_ASYNC) && c->target->writes_file && !is_printf) {
+        check_error(c, "pinned-iterator", node->loc, "%s() can not be used in a pinned iterator", node->text);
+        check_hint(c, "it runs when its file is read and tarsier has ended; printf() writes to that file");
         return false;
     }
     if ((function->flags & LANG_FUNCTION_UNSAFE) && !c->env->allow_unsafe) {

@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* ---- debugf ------------------------------------------------------------------------------------------------ */
+/* ---- debugf, and printf in a pinned iterator
+ * ------------------------------------------------------------------------------------------------ */
 
 /* The kernel formats it: numbers and strings only, and it takes at most 12. */
 void check_call_debugf(struct check *c, struct node *node) {
@@ -13,21 +14,22 @@ void check_call_debugf(struct check *c, struct node *node) {
 
     check_formatted(c, node);
     if (node->child->kind == NODE_STRING && strstr(node->child->text, "%o")) {
-        check_error(c, "debugf-format", node->child->loc, "debugf() cannot print octal numbers");
+        check_error(c, "debugf-format", node->child->loc, "%s() cannot print octal numbers", node->text);
         check_hint(c, "the kernel formats the text: %%d %%u %%x %%c %%p %%s");
     }
     for (struct node *value = node->child->next; value; value = value->next) {
         bool known = value->type != NULL;
         if (++count == MOST + 1) {
-            check_error(c, "debugf-count", value->loc, "debugf() takes up to %d values", MOST);
-            check_hint(c, "print the rest by a second debugf()");
+            check_error(c, "debugf-count", value->loc, "%s() takes up to %d values", node->text, MOST);
+            check_hint(c, "print the rest by a second %s()", node->text);
         }
         if (!known || check_is_integer(value->type) || value->type->kind == TYPE_POINTER ||
             value->type->kind == TYPE_STRING)
             continue;
-        check_error(c, "debugf-type", value->loc, "debugf() cannot print a value of type '%s'",
+        check_error(c, "debugf-type", value->loc, "%s() cannot print a value of type '%s'", node->text,
                     check_type_text(c, value->type));
-        check_hint(c, "the kernel formats the text: numbers and strings only; printf() prints all");
+        check_hint(c, "the kernel formats the text: numbers and strings only%s",
+                   c->target->writes_file ? "" : "; printf() prints all");
     }
 }
 

@@ -55,6 +55,7 @@ struct lang_target {
     const char *provider;      /* "tracepoint", "uprobe": for messages */
     const char *name;          /* first probe name of the program */
     const struct object_usdt_arguments *usdt; /* usdt: what argN means; NULL for other kinds */
+    bool writes_file;                         /* pinned iterator: printf() writes to the file that is being read */
     bool user_pointers; /* integers and void pointers from this probe's args point to user memory */
     enum lang_probe_id probe_id;
     uint32_t first_probe; /* index of its first name in the session's table of probe names */

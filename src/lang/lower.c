@@ -266,6 +266,10 @@ static ir_value current_tgid(struct lower *l) {
     return ir_binary(l->f, IR_LSHR, ir_call0(l->f, IR_HELPER_get_current_pid_tgid), ir_constant(l->f, 32));
 }
 
+ir_value lower_iterator_file(struct lower *l) {
+    return ir_load(l->f, 8, ir_load_const(l->f, 8, lower_context(l), 0), 0);
+}
+
 /* One call more than there are objects: with NULL, at the end. For each object a byte goes to the reader, so that it is
  * given the objects in portions and can empty the rings between them:
  *     if (!object) goto drop;
@@ -276,7 +280,9 @@ static void pace_iterator(struct lower *l, ir_block drop) {
     ir_value context = lower_context(l);
 
     continue_if(l, ir_load_const(f, 8, context, 8), drop);
-    ir_value file = ir_load(f, 8, ir_load_const(f, 8, context, 0), 0);
+    if (l->target->writes_file) /* what the script writes is all there is to read */
+        return;
+    ir_value file = lower_iterator_file(l);
     ir_value byte = lower_constants(l, lang_plan_constants(l->plan, zeros, sizeof zeros));
     ir_calln(f, IR_HELPER_seq_write, file, byte, ir_constant(f, 1));
 }

@@ -256,7 +256,10 @@ static void statement_on_map(struct lower *l, const struct node *node, enum lang
 void lower_call_statement(struct lower *l, const struct node *node, const struct node *next) {
     switch (node->function->id) {
     case LANG_FUNCTION_printf:
-        lower_formatted(l, node, LANG_ACTION_PRINTF);
+        if (l->target->writes_file)
+            lower_debugf(l, node);
+        else
+            lower_formatted(l, node, LANG_ACTION_PRINTF);
         break;
     case LANG_FUNCTION_errorf:
         lower_formatted(l, node, LANG_ACTION_ERROR);

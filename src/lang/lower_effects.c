@@ -101,7 +101,8 @@ void lower_join(struct lower *l, const struct node *node) {
     lower_record(l, &action, values, 1);
 }
 
-/* ---- the kernel's trace buffer --------------------------------------------------------------------------------- */
+/* ---- what the kernel formats: debugf(), and printf() in a pinned iterator
+ * --------------------------------------------------------------------------------- */
 
 /* The kernel knows fewer conversions: all numbers go as 64 bits. */
 static const char *kernel_format(struct lower *l, const struct printf_format *format) {
@@ -158,8 +159,12 @@ void lower_debugf(struct lower *l, const struct node *node) {
     }
     const char *text = kernel_format(l, &format);
     uint32_t size = (uint32_t)strlen(text) + 1;
-    ir_calln(f, IR_HELPER_trace_vprintk, lower_constants(l, lang_plan_constants(l->plan, text, size)),
-             ir_constant(f, size), place_address(l, data), ir_constant(f, at));
+    ir_value where = lower_constants(l, lang_plan_constants(l->plan, text, size));
+    if (l->target->writes_file)
+        ir_calln(f, IR_HELPER_seq_printf, lower_iterator_file(l), where, ir_constant(f, size), place_address(l, data),
+                 ir_constant(f, at));
+    else
+        ir_calln(f, IR_HELPER_trace_vprintk, where, ir_constant(f, size), place_address(l, data), ir_constant(f, at));
 }
 
 /* ---- the traced program ------------------------------------------------------------------------------------------ */

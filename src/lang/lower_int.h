@@ -119,7 +119,8 @@ ir_value lower_cpu_row(struct lower *l);
 void lower_count(struct lower *l, uint32_t counter);         /* globals[counter] += 1 */
 ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */
 ir_value lower_probe_id(struct lower *l);
-ir_value lower_scratch(struct lower *l); /* base of the program's scratch slot */
+ir_value lower_iterator_file(struct lower *l); /* meta->seq: what the reader of an iterator reads */
+ir_value lower_scratch(struct lower *l);       /* base of the program's scratch slot */
 ir_value lower_load_slot(struct lower *l, ir_slot slot);
 void lower_store_slot(struct lower *l, ir_slot slot, ir_value value);
 ir_slot lower_temp_slot(struct lower *l, uint32_t size); /* until the statement ends */

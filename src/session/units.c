@@ -222,6 +222,7 @@ static void describe(struct session *s, struct session_unit *unit) {
     target->has_btf = first->attach_btf_id != 0;
     target->args = first->args;
     target->usdt = first->usdt;
+    target->writes_file = first->mechanism == PROBE_ITERATOR && first->pin;
     target->result = first->result;
     target->argument_count = first->argument_count;
     target->provider = first->kind_name;

@@ -3,10 +3,11 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
-from conftest import FIXTURES
+from conftest import FIXTURES, PATIENCE, TARSIER
 
 N = 300
 DATA, CODE = "0x10000000", "0x10001000"
@@ -231,3 +232,28 @@ def test_iterators_are_listed(trace):
 def test_iterators_that_are_wrong(trace, program, error, hint):
     answer = trace(program)
     assert answer.code == 1 and error in answer.stderr and hint in answer.stderr
+
+
+PINNED = """mount -t bpf none {directory} && {tarsier} -e '{program}' && cat {directory}/tasks && {tarsier} -e 'iter:task:{directory}/tasks {{ }}'"""
+
+
+def test_a_pinned_iterator_runs_when_its_file_is_read(workload, tmp_path):
+    """In a mount namespace of its own, which takes the pin with it when it ends."""
+    memory = workload("memory", 1)
+    program = (f"iter:task:{tmp_path}/tasks {{ if (ctx.task.pid == {memory.pid}) "
+               '{ printf("%d|%-6s|%x%%|%s\\n", ctx.task.pid, "one", 255, ctx.task.comm); } }')
+    script = PINNED.format(directory=tmp_path, tarsier=TARSIER, program=program)
+    run = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=PATIENCE)
+    assert run.stdout.split("\n")[0] == f"Program pinned to {tmp_path}/tasks"
+    assert f"\n{memory.pid}|one   |ff%|memory\n" in run.stdout and "\0" not in run.stdout
+    assert run.returncode == 255 and "File exists" in run.stderr and "rm" in run.stderr
+
+
+@pytest.mark.parametrize("statement, error", [
+    ("print(1);", "print() can not be used in a pinned iterator"),
+    ('printf("%s", kstack);', "printf() cannot print a value of type 'kstack'"),
+    ('printf("%o", 8);', "printf() cannot print octal numbers"),
+])
+def test_what_a_pinned_iterator_can_not_do(trace, statement, error):
+    answer = trace("iter:task:x { %s }" % statement)
+    assert answer.code == 1 and error in answer.stderr
