@@ -355,6 +355,22 @@ const char *type_text(struct arena *arena, const struct type *type) {
     return copy;
 }
 
+const char *type_kind_text(const struct type *type) {
+    static const char *const texts[] = {
+        [TYPE_VOID] = "void",       [TYPE_INT] = "int",       [TYPE_BOOL] = "bool",     [TYPE_ENUM] = "enum",
+        [TYPE_POINTER] = "pointer", [TYPE_STRING] = "string", [TYPE_BUFFER] = "buffer", [TYPE_ARRAY] = "array",
+        [TYPE_STRUCT] = "struct",   [TYPE_TUPLE] = "tuple",   [TYPE_KSTACK] = "kstack", [TYPE_USTACK] = "ustack",
+        [TYPE_HIST] = "hist_t",     [TYPE_LHIST] = "lhist_t",
+    };
+
+    if (type_is_record(type))
+        return "record";
+    if (type->kind == TYPE_STRUCT && type->is_union)
+        return "union";
+    return type->kind < sizeof texts / sizeof *texts && texts[type->kind] ? texts[type->kind]
+                                                                          : simple_types[type->kind].text;
+}
+
 uint32_t type_hist_bucket(int64_t value, uint32_t bits) {
     uint64_t number = (uint64_t)value;
 

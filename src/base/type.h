@@ -176,6 +176,7 @@ const struct type_field *type_find_field(const struct type *type, const char *na
 /* C-like text: "uint64", "string[16]", "struct task_struct *", "(int64,string[16])", "count_t". */
 void type_format(const struct type *type, struct strbuf *out);
 const char *type_text(struct arena *arena, const struct type *type);
+const char *type_kind_text(const struct type *type); /* "int", "pointer", "record", ... */
 
 /* The bucket of a value, the same rule that generated code uses; and the inclusive bounds of a bucket. */
 uint32_t type_hist_bucket(int64_t value, uint32_t bits);

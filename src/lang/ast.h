@@ -76,7 +76,8 @@ struct node {
     const struct lang_function *function; /* CALL */
     const struct type_field *field;       /* FIELD: the member found... */
     uint32_t field_offset;                /* ...and its offset from the start of the object */
-    const struct type *common;            /* BINARY, comparison of large values: the type that both sides are made */
+    const struct type *common;            /* BINARY, comparison of large values: the type that both sides are made;
+                                           * TYPEINFO: the type in question */
 };
 
 const char *node_kind_name(enum node_kind kind);

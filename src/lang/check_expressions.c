@@ -385,6 +385,30 @@ static void check_sizeof(struct check *c, struct node *node) {
         set_constant(node, type->size, type_int(64, false));
 }
 
+/* (btf_id, base_type, full_type): the texts are as long as they are, so that records of equal types are equal. */
+static void check_typeinfo(struct check *c, struct node *node) {
+    static const char *const names[] = {"btf_id", "base_type", "full_type"};
+    const struct type *type = operand_type(c, node);
+
+    node->common = type && check_is_flexible(type) ? type_int(type->size * 8, true) : type;
+    if (!type)
+        return;
+    const char *base = type_kind_text(type), *full = check_type_text(c, node->common);
+    const struct type *fields[] = {type_int(64, false), type_string(c->arena, (uint32_t)strlen(base) + 1),
+                                   type_string(c->arena, (uint32_t)strlen(full) + 1)};
+    node->type = type_record(c->arena, fields, names, 3);
+}
+
+const char *check_constant_text(struct check *c, const struct node *node) {
+    const struct node *info = node->child;
+
+    if (node->kind == NODE_STRING)
+        return node->text;
+    if (node->kind != NODE_TUPLE_FIELD || info->kind != NODE_TYPEINFO || !info->common || node->number == 0)
+        return NULL;
+    return node->number == 1 ? type_kind_text(info->common) : check_type_text(c, info->common);
+}
+
 /* One name of the path a.b.c; NULL after an error. */
 static const struct type *member_type(struct check *c, const struct node *node, const struct type *type,
                                       const char *name, uint64_t *offset) {
@@ -468,6 +492,7 @@ const struct type *check_expression(struct check *c, struct node *node) {
         [NODE_INDEX] = check_index,
         [NODE_TUPLE] = check_tuple,
         [NODE_SIZEOF] = check_sizeof,
+        [NODE_TYPEINFO] = check_typeinfo,
         [NODE_OFFSETOF] = check_offsetof,
         [NODE_BLOCK] = check_block,
         [NODE_BLOCK_VALUE] = check_block_value,

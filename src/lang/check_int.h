@@ -150,6 +150,8 @@ const struct type *check_reduced_value(const struct node *node);
 const struct type *check_integer(struct check *c, struct node *node, const char *what);
 /* An integer known at compile time; false (and reported) if it is none. */
 bool check_constant(struct check *c, struct node *node, const char *what, int64_t *value);
+/* A text that is known ahead: a literal, a name of a type. NULL: it is not. */
+const char *check_constant_text(struct check *c, const struct node *node);
 void check_condition(struct check *c, struct node *node);
 bool check_has_truth(const struct type *type);     /* number, pointer, or text, which is true if it is not empty */
 bool check_is_positional(const struct node *node); /* written as $N */

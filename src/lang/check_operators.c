@@ -1,5 +1,6 @@
 /* Unary, binary and ternary operators and casts, with folding of constants. */
 #include "lang/check_int.h"
+#include <string.h>
 
 static void set_constant(struct node *node, uint64_t number) {
     node->is_constant = true;
@@ -320,6 +321,11 @@ static void report_comparison(struct check *c, const struct node *node) {
         check_hint(c, "both sides must be numbers or both strings");
 }
 
+static void fold_texts(struct node *node, const char *a, const char *b) {
+    if (a && b)
+        set_constant(node, (strcmp(a, b) == 0) == (node->op == OP_EQ));
+}
+
 static void check_comparison(struct check *c, struct node *node, struct node *left, struct node *right) {
     bool equality = node->op == OP_EQ || node->op == OP_NE;
 
@@ -345,8 +351,7 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
     if (equality && a->kind == b->kind && (a->kind == TYPE_MACADDR || a->kind == TYPE_USERNAME))
         return;
     if (equality && a->kind == TYPE_STRING && b->kind == TYPE_STRING) {
-        if (left->kind == NODE_STRING && right->kind == NODE_STRING)
-            set_constant(node, (strcmp(left->text, right->text) == 0) == (node->op == OP_EQ));
+        fold_texts(node, check_constant_text(c, left), check_constant_text(c, right));
         return;
     }
     if (equality &&
@@ -358,6 +363,8 @@ static void check_comparison(struct check *c, struct node *node, struct node *le
     }
     if (equality && is_comparable_whole(a) && is_comparable_whole(b))
         node->common = check_promote(c, a, b);
+    if (equality && left->kind == NODE_TYPEINFO && right->kind == NODE_TYPEINFO)
+        fold_texts(node, check_type_text(c, left->common), check_type_text(c, right->common));
     if (!node->common)
         report_comparison(c, node);
 }

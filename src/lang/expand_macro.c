@@ -148,7 +148,8 @@ static struct node *copy(struct expander *e, const struct use *use, const struct
     if (use && node->kind == NODE_OFFSETOF)
         copy_member(e, use, result);
     copy_children(e, use, node, result);
-    if (use && result->type_name && (node->kind == NODE_SIZEOF || node->kind == NODE_OFFSETOF))
+    if (use && result->type_name &&
+        (node->kind == NODE_SIZEOF || node->kind == NODE_TYPEINFO || node->kind == NODE_OFFSETOF))
         be_operand(result);
     return result;
 }

@@ -633,6 +633,19 @@ static void cast_into(struct lower *l, const struct node *node, const struct typ
     }
 }
 
+static void text_into(struct lower *l, const char *text, const struct type *type, struct place to, bool clean) {
+    struct node literal = {.kind = NODE_STRING, .text = text, .length = (uint32_t)strlen(text)};
+    store_literal(l, &literal, type->size, to, clean);
+}
+
+static void typeinfo_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
+                          bool clean) {
+    const struct type_field *fields = type->fields;
+    ir_store(l->f, 8, to.base, to.offset, ir_constant(l->f, node->common->btf_id));
+    text_into(l, type_kind_text(node->common), fields[1].type, place_add(l, to, fields[1].offset), clean);
+    text_into(l, type_text(l->arena, node->common), fields[2].type, place_add(l, to, fields[2].offset), clean);
+}
+
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
     node = lower_value(l, node);
     if (type_is_scalar(type)) {
@@ -645,6 +658,9 @@ void lower_into(struct lower *l, const struct node *node, const struct type *typ
         break;
     case NODE_TUPLE:
         tuple_into(l, node, type, to, clean);
+        break;
+    case NODE_TYPEINFO:
+        typeinfo_into(l, node, type, to, clean);
         break;
     case NODE_TERNARY:
         ternary_into(l, node, type, to, clean);

@@ -12,7 +12,6 @@ static const struct {
 } unknown_constructs[] = {
     {"fn", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
-    {"typeinfo", "typeinfo", NULL, TOKEN_OPEN_PAREN, false},
     {"switch", "switch", "use if ... else if ... else", TOKEN_END, false},
     {"goto", "goto", NULL, TOKEN_IDENTIFIER, false},
     {"do", "do loops", "use while (condition) { }", TOKEN_OPEN_BRACE, false},

@@ -168,7 +168,7 @@ struct node *parser_parenthesized(struct parser *parser) {
 /* ---- names and literals ------------------------------------------------------------------------------------ */
 
 /* At the opening parenthesis behind the word. */
-static struct node *size_of(struct parser *parser, const struct token *name) {
+static struct node *size_of(struct parser *parser, const struct token *name, enum node_kind kind) {
     struct node_list children = {0};
     const struct type_name *type;
     struct node *operand;
@@ -179,7 +179,7 @@ static struct node *size_of(struct parser *parser, const struct token *name) {
     if (operand)
         node_list_add(&children, operand);
     parser_expect_close(parser, TOKEN_CLOSE_PAREN, open);
-    struct node *node = parser_node(parser, NODE_SIZEOF, name->loc.begin, children);
+    struct node *node = parser_node(parser, kind, name->loc.begin, children);
     node->type_name = type;
     return node;
 }
@@ -308,7 +308,9 @@ static struct node *name(struct parser *parser) {
     if (define)
         return parser_define_value(parser, define, &token);
     if (strcmp(token.text, "sizeof") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
-        return size_of(parser, &token);
+        return size_of(parser, &token, NODE_SIZEOF);
+    if (strcmp(token.text, "typeinfo") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
+        return size_of(parser, &token, NODE_TYPEINFO);
     if (strcmp(token.text, "offsetof") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
         return offset_of(parser, &token);
     if (strcmp(token.text, "container_of") == 0 && parser_at(parser, TOKEN_OPEN_PAREN))
