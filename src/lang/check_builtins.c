@@ -45,7 +45,8 @@ static unsigned contexts_of(const struct lang_builtin *builtin) {
 
 /* Behind the arguments lies something else, which the kernel does not let a program read as an argument. */
 static bool has_argument(struct check *c, const struct node *node, int64_t number) {
-    bool is_counted = c->target->context == LANG_CONTEXT_FENTRY || c->target->context == LANG_CONTEXT_FEXIT;
+    bool is_counted = c->target->context == LANG_CONTEXT_FENTRY || c->target->context == LANG_CONTEXT_FEXIT ||
+                      c->target->argument_words;
 
     if (!is_counted || number < c->target->argument_count)
         return true;
@@ -57,12 +58,20 @@ static bool has_argument(struct check *c, const struct node *node, int64_t numbe
     return false;
 }
 
+/* What a tracepoint that stands in for a function knows. */
+static bool stands_in(const struct check *c, const struct lang_builtin *builtin) {
+    if (!c->target->argument_words)
+        return false;
+    return builtin->id == LANG_BUILTIN_arg ||
+           (builtin->id == LANG_BUILTIN_retval && c->target->context == LANG_CONTEXT_SYSCALL_EXIT);
+}
+
 static bool is_available(struct check *c, const struct node *node, const struct lang_builtin *builtin) {
     unsigned mask = contexts_of(builtin);
     bool is_argument = builtin->id == LANG_BUILTIN_arg;
     bool by_name = is_argument && c->target->provider && strcmp(c->target->provider, "tracepoint") == 0;
 
-    if ((mask & (1u << c->target->context)) && !by_name)
+    if (((mask & (1u << c->target->context)) && !by_name) || stands_in(c, builtin))
         return true;
     check_error(c, "builtin-context", node->loc, "The %s builtin can not be used with '%s' probes", node->text,
                 c->target->provider ? c->target->provider : "these");

@@ -52,8 +52,12 @@ struct lang_target {
     const struct type *args; /* struct of `args`, or NULL when the probe has none */
     const struct type *result; /* fexit: type of `retval`; void: there is none; NULL: a plain number */
     uint32_t argument_count;   /* FENTRY, FEXIT: words of arguments in the context; the result is behind them */
-    const char *provider;      /* "tracepoint", "uprobe": for messages */
-    const char *name;          /* first probe name of the program */
+    /* not NULL: the event stands in for a function; argN is word [N] of the context for N below argument_count, and in
+     * SYSCALL_EXIT retval is word result_word */
+    const uint8_t *argument_words;
+    uint8_t result_word;
+    const char *provider;                     /* "tracepoint", "uprobe": for messages */
+    const char *name;                         /* first probe name of the program */
     const struct object_usdt_arguments *usdt; /* usdt: what argN means; NULL for other kinds */
     bool writes_file;                         /* pinned iterator: printf() writes to the file that is being read */
     bool user_pointers; /* integers and void pointers from this probe's args point to user memory */

@@ -189,6 +189,8 @@ static ir_value stack_argument(struct lower *l, int64_t number, struct loc loc) 
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
     if (l->target->usdt)
         return lower_usdt_argument(l, &l->target->usdt->items[number], loc);
+    if (l->target->argument_words)
+        return context_number(l, l->target->argument_words[number]);
     switch (l->target->context) {
     case LANG_CONTEXT_RAW_TRACEPOINT:
     case LANG_CONTEXT_FENTRY:
@@ -205,7 +207,9 @@ ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
 static ir_value lower_builtin_retval(struct lower *l) {
     const struct type *result = l->target->result;
     ir_value value;
-    if (l->target->context != LANG_CONTEXT_FEXIT)
+    if (l->target->argument_words)
+        value = context_number(l, l->target->result_word);
+    else if (l->target->context != LANG_CONTEXT_FEXIT)
         value = lower_register(l, lang_machine.return_value);
     else if (result && result->kind == TYPE_POINTER)
         return ir_load_const(l->f, 8, lower_context(l), (int32_t)(8 * l->target->argument_count));

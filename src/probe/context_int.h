@@ -83,9 +83,18 @@ const char *probe_function_nearest(struct probe_context *context, const char *na
 /* function_hint.c: the tracepoint that may answer what a probe of that function would. */
 const char *probe_function_hint(struct probe_context *context, const char *function, bool is_return);
 
+/* stand_in.c: makes the target of a function (symbol, is_return) one of a tracepoint that tells the same. False: none
+ * does, or not what the block reads (enum probe_wants). */
+enum { PROBE_STAND_IN_WORDS = 6 };
+bool probe_has_stand_in(const char *function); /* those that are in the table */
+bool probe_use_stand_in(struct probe_context *context, struct probe_target *target, unsigned wants);
+
 /* function.c: a kernel function by some mechanism. */
 bool probe_uses_kprobe_multi(const struct probe_context *context, const struct probe_target *target);
 bool probe_has_kprobes(struct probe_context *context);
+/* Loads a program for a function's trampoline that does nothing: 0 or the negative errno, ENOENT when the kernel has no
+ * such function. */
+int probe_try_trampoline(struct probe_context *context, uint32_t btf_id, bool is_return);
 
 /* program.c: uprobes are attached through uprobe.multi links (and their programs loaded for them). */
 bool probe_uses_uprobe_multi(const struct probe_context *context);

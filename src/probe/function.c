@@ -8,6 +8,7 @@
  *                       that way at once where there is kprobe.multi: trampolines are made one by one, with a program
  *                       for each function. What only a trampoline has are the arguments at the return.
  *
+ * Where a function cannot be probed at all, a tracepoint that has the same arguments stands in for it (stand_in.c).
  * Where another mechanism than the name's own is taken, the target says so (`detour`).
  *
  * Nothing is known here of what attaching will say: see probe_possible() and attach_function.c. */
@@ -56,9 +57,8 @@ bool probe_uses_kprobe_multi(const struct probe_context *context, const struct p
     return !target->by_event && context->features && kernel_feature(context->features, KERNEL_FEATURE_KPROBE_MULTI);
 }
 
-/* Loads a program for the function that does nothing: 0 or the negative errno. What the kernel refuses whatever the
- * function (EPERM) is asked once. */
-static int try_trampoline(struct probe_context *context, uint32_t btf_id, bool is_return) {
+/* What the kernel refuses whatever the function (EPERM) is asked once. */
+int probe_try_trampoline(struct probe_context *context, uint32_t btf_id, bool is_return) {
     static const struct bpf_insn return_0[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K}, {.code = BPF_JMP | BPF_EXIT}};
     const struct kernel_program_spec spec = {.type = BPF_PROG_TYPE_TRACING,
                                              .expected_attach_type = is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY,
@@ -102,7 +102,7 @@ static void use_trampoline(struct probe_target *target, uint32_t id) {
 
 static bool has_trampoline(const struct request *request, uint32_t id) {
     return id && request->name && request->number == 0 &&
-           (request->many || try_trampoline(request->context, id, request->is_return) == 0);
+           (request->many || probe_try_trampoline(request->context, id, request->is_return) == 0);
 }
 
 /* kprobe, kretprobe */
@@ -128,6 +128,27 @@ static void choose_typed(const struct request *request, struct probe_target *tar
         target->detour = id ? "the kernel allows no trampoline on it: through a kprobe"
                             : "the kernel's types do not have it: through a kprobe";
     }
+}
+
+/* Whether the kernel lets a kprobe be put there: the event is made and dropped, which takes some 40 ms, so this is
+ * asked only where there is something else. */
+static bool takes_kprobe(struct probe_context *context, const char *function) {
+    int fd = kernel_perf_kprobe(NULL, function, 0, false);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || !kernel_feature(context->features, KERNEL_FEATURE_PERF_KPROBE);
+}
+
+static bool is_refused(const struct request *request, const struct probe_target *target) {
+    struct probe_context *context = request->context;
+
+    if (!context->features || request->many || target->module)
+        return false;
+    if (target->mechanism == PROBE_FENTRY)
+        return probe_try_trampoline(context, target->attach_btf_id, target->is_return) != 0;
+    return !probe_has_kprobes(context) ||
+           (probe_has_stand_in(target->symbol) && !takes_kprobe(context, target->symbol));
 }
 
 static const char *target_name(const struct request *request, const struct probe_function *function) {
@@ -161,10 +182,16 @@ static void add_function(const struct request *request, const struct probe_funct
         return; /* inside a function its arguments may be gone */
     bool needs_id = request->is_typed || want_args || !probe_has_kprobes(context);
     uint32_t id = needs_id && !function->module ? probe_function_id(context, function->name, request->many) : 0;
+    if (request->is_typed && request->many && !id) {
+        request->out->items.count--; /* a wildcard over functions with types */
+        return;
+    }
     if (request->is_typed)
         choose_typed(request, target, id);
     else
         choose_untyped(request, target, id);
+    if (is_refused(request, target) && probe_use_stand_in(context, target, request->point->wants))
+        return;
     if (id)
         add_types(target, probe_btf(context), id, want_args, request->is_typed);
     if (target->mechanism == PROBE_KPROBE && target->is_return)
@@ -194,7 +221,7 @@ int probe_possible(struct probe_context *context, const struct probe_target *tar
                                                       : 0;
     if (!by_trampoline && probe_has_kprobes(context))
         return 0;
-    int trampoline = id ? try_trampoline(context, id, target->is_return) : -ENOENT;
+    int trampoline = id ? probe_try_trampoline(context, id, target->is_return) : -ENOENT;
     if (by_trampoline && trampoline == 0)
         return 0;
     const char *fentry = !id               ? "the kernel's types do not have it"
@@ -262,6 +289,19 @@ static int parse_place(struct request *request, const struct probe_part *part, s
     return 0;
 }
 
+/* A function that the compiler put into its callers has a tracepoint perhaps. */
+static void add_missing(const struct request *request) {
+    const struct probe_function function = {.name = request->name};
+    struct probe_target *target = probe_add_target(request->context, request->point, request->out);
+
+    target->symbol = request->name;
+    target->is_return = request->is_return;
+    target->args_space = SPACE_KERNEL;
+    target->name = target_name(request, &function);
+    if (!probe_use_stand_in(request->context, target, request->point->wants))
+        request->out->items.count--;
+}
+
 /* Names of modules in the same way as names of functions: fentry on a function that several modules have would take
  * one of them unasked. */
 static int check_ambiguous(const struct request *request, const struct probe_functions *found,
@@ -285,6 +325,7 @@ static int function_expand(struct probe_context *context, const struct probe_poi
     const struct probe_kind *kind = point->kind;
     struct request request = {.context = context, .point = point, .out = out};
     struct probe_functions found = {0};
+    uint32_t before = out->items.count;
 
     request.is_typed = is_typed_kind(kind);
     request.is_return = is_return_kind(kind);
@@ -309,7 +350,9 @@ static int function_expand(struct probe_context *context, const struct probe_poi
     request.many = found.count > MANY_TRAMPOLINES;
     for (uint32_t i = 0; i < found.count; i++)
         add_function(&request, &found.data[i]);
-    return found.count ? 0 : no_match(&request, error);
+    if (out->items.count == before && !is_wildcard && !request.number && !request.module)
+        add_missing(&request);
+    return out->items.count > before ? 0 : no_match(&request, error);
 }
 
 /* ---- listing ------------------------------------------------------------------------------------------------- */

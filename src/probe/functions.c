@@ -172,8 +172,10 @@ int probe_functions_find(struct probe_context *context, const char *module, cons
     bool in_kernel = !module || strcmp(module, KERNEL_MODULE) == 0;
 
     /* BTF has most functions of the kernel and is cheap to ask. Only names that stand for one function get there, or
-     * for several that take the same arguments. */
-    if (in_kernel && probe_function_id(context, name, false)) {
+     * for several that take the same arguments; but it has names of functions, too, of which only parts are left
+     * (name.isra.0). The kernel looks a function up when a program for its trampoline is loaded. */
+    uint32_t id = in_kernel ? probe_function_id(context, name, false) : 0;
+    if (id && probe_try_trampoline(context, id, false) != -ENOENT) {
         struct probe_function function = {.name = name};
         vec_push(context->arena, out, function);
         return 0;

@@ -121,8 +121,12 @@ struct probe_target {
     const char *module;        /* of the function; NULL: the kernel itself */
     const struct type *result; /* type of the result where BTF tells and the kind has typed results; else NULL */
     uint32_t argument_count;   /* FENTRY: words of arguments */
-    bool by_event;             /* KPROBE: by a perf event, even where kprobe.multi could */
-    const char *detour;        /* NULL, or what -v tells: that another mechanism than the kind's own does it */
+    /* not NULL: the event stands in for a function, whose argument i (of argument_count) is word [i] of the context,
+     * and whose result is word result_word (SYSCALL_EXIT only) */
+    const uint8_t *argument_words;
+    uint8_t result_word;
+    bool by_event;      /* KPROBE: by a perf event, even where kprobe.multi could */
+    const char *detour; /* NULL, or what -v tells: that another mechanism than the kind's own does it */
 };
 
 struct probe_targets {
@@ -147,7 +151,11 @@ struct probe_error {
 enum probe_wants {
     PROBE_WANT_ARGS = 1,      /* `args`: tracepoints must deliver their fields */
     PROBE_WANT_REGISTERS = 2, /* reg() or ctx: only what has pt_regs will do */
+    PROBE_WANT_FUNCTION = 4,  /* func */
 };
+/* argN; the last bit stands for all from there on. */
+#define PROBE_WANT_ARGUMENTS 8u
+#define PROBE_WANT_ARGUMENT(n) (8u << (n))
 
 /* Expands one attach point as written ("t:syscalls:sys_enter_o*", "u:bash:readline") and appends its targets.
  * wants: enum probe_wants. Nothing is appended on failure. */

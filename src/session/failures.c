@@ -112,9 +112,11 @@ static void report_missed(const struct session *s) {
         if (others)
             snprintf(more, sizeof more, " and %u more", others);
         if (unit->program_fd >= 0 && kernel_program_info(unit->program_fd, &info) == 0 && info.recursion_misses)
-            fprintf(stderr,
-                    "WARNING: %s%s: %" PRIu64 " events were missed: they came while the same probe was running\n",
-                    unit->target.name, more, info.recursion_misses);
+            fprintf(stderr, "WARNING: %s%s: %" PRIu64 " events were missed: they came while %s was running\n",
+                    unit->target.name, more, info.recursion_misses,
+                    unit->target.context == LANG_CONTEXT_KPROBE || unit->target.context == LANG_CONTEXT_KRETPROBE
+                        ? "a block of a kprobe, this or another,"
+                        : "the same probe");
         if (unit->missed)
             fprintf(stderr,
                     "WARNING: %s%s: %" PRIu64 " hits were missed by the kernel: they came while it handled another hit "

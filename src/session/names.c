@@ -16,10 +16,10 @@ static uint32_t half(const void *bytes, size_t offset) {
 
 /* Frames of the tracing machinery itself on top of a stack: users ask where the event was, not how we got there. */
 static bool is_machinery(const char *name) {
-    static const char *const prefixes[] = {"bpf_prog_",       "bpf_trace_run",     "__bpf_trace_",
-                                           "__traceiter_",    "bpf_get_stack",     "trace_call_bpf",
-                                           "__bpf_prog_",     "perf_trace_",       "bpf_trampoline_",
-                                           "__bpf_get_stack", "ftrace_trampoline", "bpf_overflow_handler"};
+    static const char *const prefixes[] = {
+        "bpf_prog_",         "bpf_trace_run",        "__bpf_trace_",       "__traceiter_",    "bpf_get_stack",
+        "trace_call_bpf",    "__bpf_prog_",          "perf_trace_",        "bpf_trampoline_", "__bpf_get_stack",
+        "ftrace_trampoline", "bpf_overflow_handler", "kprobe_optinsn_page"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (str_starts(name, prefixes[i]))
             return true;

@@ -69,7 +69,8 @@ static const char *place_name(struct session *s, const struct probe_target *targ
 static bool may_share(struct session *s, const struct session_unit *unit, const struct probe_target *target,
                       const struct block_use *use) {
     const struct probe_target *first = unit->targets.items.data[0];
-    if (!probe_can_share(&s->probes, first, target) || !same_args(first->args, target->args))
+    if (!probe_can_share(&s->probes, first, target) || !same_args(first->args, target->args) ||
+        first->argument_words != target->argument_words)
         return false;
     switch (target->mechanism) {
     case PROBE_SYSCALL_ENTER:
@@ -225,6 +226,8 @@ static void describe(struct session *s, struct session_unit *unit) {
     target->writes_file = first->mechanism == PROBE_ITERATOR && first->pin;
     target->result = first->result;
     target->argument_count = first->argument_count;
+    target->argument_words = first->argument_words;
+    target->result_word = first->result_word;
     target->provider = first->kind_name;
     target->name = first->name;
     target->user_pointers = first->args_space == SPACE_USER || first->mechanism == PROBE_UPROBE;
@@ -289,11 +292,28 @@ static int compile_filter(struct session *s) {
     return SESSION_USER_ERROR;
 }
 
+static unsigned wants_of(const struct node *block) {
+    enum { ARGUMENTS = 10 };
+    unsigned wants = lang_uses_args(block) ? PROBE_WANT_ARGS : 0;
+    if (lang_uses(block, "reg") || lang_uses(block, "ctx"))
+        wants |= PROBE_WANT_REGISTERS;
+    if (lang_uses(block, "func"))
+        wants |= PROBE_WANT_FUNCTION;
+    if (!lang_uses_numbered_args(block))
+        return wants;
+    for (uint32_t i = 0; i < 256; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "arg%u", i);
+        if (lang_uses(block, name))
+            wants |= PROBE_WANT_ARGUMENT(i < ARGUMENTS ? i : ARGUMENTS);
+    }
+    return wants;
+}
+
 /* Some targets of a block may be missing (a warning says so); a block without any is an error. */
 static void expand_block(struct session *s, struct node *block) {
     const struct block_use use = {lang_uses(block, "probe"), lang_uses_numbered_args(block)};
-    unsigned wants = (lang_uses_args(block) ? PROBE_WANT_ARGS : 0u) |
-                     (lang_uses(block, "reg") || lang_uses(block, "ctx") ? PROBE_WANT_REGISTERS : 0u);
+    unsigned wants = wants_of(block);
     uint32_t first_unit = s->units.count, points = 0, found = 0;
     uint32_t policy = s->settings.missing_probes;
     VEC(struct probe_error) missing = {0};

@@ -218,3 +218,28 @@ def test_listing(trace):
     assert "kretprobe:vfs_read" in trace.command("-l", "kr:vfs_read").lines()
     everything = trace.command("-l", "*:vfs_read").lines()
     assert "kprobe:vfs_read" in everything and "kretprobe:vfs_read" not in everything
+
+
+def test_a_system_call_function_everywhere(trace, workload):
+    calls = workload("calls", N)
+    answer = trace(f"kprobe:__x64_sys_getppid {of(calls)} {{ @regs[arg0 == 0] = count(); }} "
+                   f"kretprobe:__x64_sys_getppid {of(calls)} {{ @[retval] = count(); }}", run=calls)
+    assert answer.keyed("@regs") == {"false": N}
+    assert list(answer.keyed().values()) == [N]
+
+
+def test_a_tracepoint_stands_in(trace):
+    """The kernels from 6.5 on have the tracepoint, because compilers put the function into its callers."""
+    answer = trace("kprobe:blk_account_io_start { @ = arg0; } begin { exit() }", "-v")
+    if "No matches" in answer.stderr:
+        pytest.skip("neither the function nor the tracepoint is there")
+    assert answer.code == 0 and ("through rawtracepoint:block_io_start" in answer.stderr or KPROBES), answer.stderr
+
+
+@pytest.mark.skipif(KPROBES or FENTRY, reason="this kernel has them")
+def test_a_tracepoint_stands_in_only_for_what_it_has(trace):
+    answer = trace("kprobe:tcp_set_state { @ = arg1; } begin { exit() }", "-v")
+    assert answer.code == 0 and "through rawtracepoint:inet_sock_set_state" in answer.stderr
+    for more in ("arg2", "func", 'reg("ip")', "args.state"):
+        answer = trace(f"kprobe:tcp_set_state {{ print({more}); }} begin {{ exit() }}")
+        assert answer.code == 255 and "can not be attached" in answer.stderr, more
