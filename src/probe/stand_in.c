@@ -35,9 +35,8 @@ static bool use_syscall(struct probe_context *context, struct probe_target *targ
     static const uint8_t registers[] = {0}; /* word 0 of both: struct pt_regs *, the function's only argument */
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        int32_t number = str_starts(target->symbol, prefixes[i])
-                             ? probe_syscall_number(target->symbol + strlen(prefixes[i]))
-                             : -1;
+        int32_t number =
+            str_starts(target->symbol, prefixes[i]) ? probe_syscall_number(target->symbol + strlen(prefixes[i])) : -1;
         if (number < 0 || !is_enough(wants, target->is_return ? 0 : 1))
             continue;
         const char *event = target->is_return ? "sys_exit" : "sys_enter";
