@@ -64,6 +64,38 @@ int kernel_btf_load(const void *bytes, uint32_t size) {
     return kernel_bpf(BPF_BTF_LOAD, &attributes, kernel_attr_size(btf_log_level));
 }
 
+static bool is_btf_of(int fd, const char *name) {
+    char text[64] = "";
+    struct kernel_btf_info info = {.name = kernel_address(text), .name_size = sizeof text};
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.info.bpf_fd = (uint32_t)fd;
+    attributes.info.info_len = sizeof info;
+    attributes.info.info = kernel_address(&info);
+    return kernel_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, kernel_attr_size(info)) == 0 && info.is_kernel &&
+           strncmp(text, name, sizeof text) == 0;
+}
+
+int kernel_btf_of_module(const char *name) {
+    uint32_t id = 0;
+    for (;;) {
+        union bpf_attr attributes;
+        memset(&attributes, 0, sizeof attributes);
+        attributes.start_id = id;
+        int error = kernel_bpf(BPF_BTF_GET_NEXT_ID, &attributes, kernel_attr_size(open_flags));
+        if (error < 0)
+            return error;
+        id = attributes.next_id;
+        memset(&attributes, 0, sizeof attributes);
+        attributes.btf_id = id;
+        int fd = kernel_bpf(BPF_BTF_GET_FD_BY_ID, &attributes, kernel_attr_size(open_flags));
+        if (fd >= 0 && is_btf_of(fd, name))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 int kernel_program_test_run(int program_fd, const void *context, uint32_t context_size, uint32_t *result) {
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof attributes);

@@ -66,6 +66,8 @@ struct kernel_program_spec {
 /* Tries again on EAGAIN (a signal interrupted the verifier). The log is NUL-terminated, "" when nothing was said.
  * -ENOSPC with a log means that the log was too small, not that the program is bad: load again without a log. */
 int kernel_program_load(const struct kernel_program_spec *spec);
+/* The BTF of a module as the kernel has it, for attach_btf_fd. -ENOENT: the module is not loaded, or has none. */
+int kernel_btf_of_module(const char *name);
 int kernel_btf_load(const void *bytes, uint32_t size);
 
 /* Runs the program once. Raw tracepoints: ctx is the array of up to 12 arguments; syscall programs: their context. */

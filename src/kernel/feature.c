@@ -52,6 +52,11 @@ int kernel_feature_error(struct kernel_features *features, enum kernel_feature i
     return features->results[id].error;
 }
 
+void kernel_feature_deny(struct kernel_features *features, enum kernel_feature id) {
+    features->results[id].known = true;
+    features->results[id].error = -EOPNOTSUPP;
+}
+
 bool kernel_feature(struct kernel_features *features, enum kernel_feature id) {
     return kernel_feature_error(features, id) == 0;
 }

@@ -29,6 +29,8 @@ struct kernel_features;
 struct kernel_features *kernel_features_new(struct arena *arena);
 void kernel_features_set_btf(struct kernel_features *features, const struct kernel_feature_btf *ids);
 
+/* As if the kernel had it not. */
+void kernel_feature_deny(struct kernel_features *features, enum kernel_feature id);
 bool kernel_feature(struct kernel_features *features, enum kernel_feature id);
 int kernel_feature_error(struct kernel_features *features, enum kernel_feature id); /* 0 or the negative errno */
 /* Does the kernel have the helper of this number, for programs of kprobes? False also when programs are refused. */

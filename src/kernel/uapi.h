@@ -53,6 +53,14 @@ struct kernel_attr_link {
     };
 };
 
+/* Answer of BPF_OBJ_GET_INFO_BY_FD for BTF (name and is_kernel: 5.11). */
+struct kernel_btf_info {
+    uint64_t bytes;
+    uint32_t size, id;
+    uint64_t name;
+    uint32_t name_size, is_kernel;
+};
+
 /* Answer of BPF_OBJ_GET_INFO_BY_FD for a link. An older kernel fills less; the rest stays 0. */
 #define KERNEL_LINK_PERF_EVENT 7
 #define KERNEL_LINK_KPROBE_MULTI 8

@@ -110,23 +110,27 @@ static int check_header(struct object_btf *btf) {
     btf->types_size = header.type_len;
     btf->strings = (const char *)btf->data + header.hdr_len + header.str_off;
     btf->strings_size = header.str_len;
-    return btf->strings[0] == '\0' && btf->strings[btf->strings_size - 1] == '\0' ? 0 : -EINVAL;
+    bool is_begun = btf->base || btf->strings[0] == '\0';
+    return is_begun && btf->strings[btf->strings_size - 1] == '\0' ? 0 : -EINVAL;
 }
 
-static struct object_btf *make_reader(struct arena *arena) {
+static struct object_btf *make_reader(struct arena *arena, struct object_btf *base) {
     struct object_btf *btf = arena_make(arena, struct object_btf);
 
     btf->arena = arena;
-    btf->next_id = 1;
+    btf->base = base;
+    btf->first_id = base ? object_btf_count(base) + 1 : 1;
+    btf->base_strings_size = base ? base->strings_size : 0;
+    btf->next_id = btf->first_id;
     hash_init(&btf->by_id, arena);
     hash_init(&btf->by_name, arena);
     return btf;
 }
 
-struct object_btf *object_btf_open(struct arena *arena, const char *path, int *error) {
-    struct object_btf *btf = make_reader(arena);
+static struct object_btf *open_reader(struct arena *arena, const char *path, struct object_btf *base, int *error) {
+    struct object_btf *btf = make_reader(arena, base);
 
-    btf->path = arena_strdup(arena, path ? path : "/sys/kernel/btf/vmlinux");
+    btf->path = arena_strdup(arena, path);
     *error = attach_file(btf);
     if (*error == 0)
         *error = check_header(btf);
@@ -136,13 +140,27 @@ struct object_btf *object_btf_open(struct arena *arena, const char *path, int *e
     return NULL;
 }
 
-struct object_btf *object_btf_from_bytes(struct arena *arena, const void *bytes, size_t size, int *error) {
-    struct object_btf *btf = make_reader(arena);
+struct object_btf *object_btf_open(struct arena *arena, const char *path, int *error) {
+    return open_reader(arena, path ? path : "/sys/kernel/btf/vmlinux", NULL, error);
+}
+
+struct object_btf *object_btf_open_module(struct arena *arena, struct object_btf *base, const char *path, int *error) {
+    *error = record_attach(base) ? 0 : -EINVAL;
+    return *error == 0 ? open_reader(arena, path, base, error) : NULL;
+}
+
+struct object_btf *object_btf_module_from_bytes(struct arena *arena, struct object_btf *base, const void *bytes,
+                                                size_t size, int *error) {
+    struct object_btf *btf = make_reader(arena, base);
 
     btf->data = bytes;
     btf->size = size;
     *error = check_header(btf);
     return *error == 0 ? btf : NULL;
+}
+
+struct object_btf *object_btf_from_bytes(struct arena *arena, const void *bytes, size_t size, int *error) {
+    return object_btf_module_from_bytes(arena, NULL, bytes, size, error);
 }
 
 void object_btf_release(struct object_btf *btf) {
@@ -157,10 +175,12 @@ void object_btf_release(struct object_btf *btf) {
     btf->index = NULL;
     btf->is_scanned = false;
     btf->types_size = btf->noted_count = btf->noted_capacity = btf->next_offset = 0;
-    btf->next_id = 1;
+    btf->next_id = btf->first_id;
 }
 
 bool record_attach(struct object_btf *btf) {
+    if (btf->base && !record_attach(btf->base))
+        return false;
     if (btf->data)
         return true;
     if (attach_file(btf) == 0 && check_header(btf) == 0)
@@ -228,7 +248,7 @@ static bool scan(struct object_btf *btf, struct record_cursor *cursor, const str
         if (btf->types_size - offset < size)
             break;
         if (id == btf->next_id) {
-            if ((id - 1) % RECORD_STRIDE == 0)
+            if ((id - btf->first_id) % RECORD_STRIDE == 0)
                 note(btf, offset);
             btf->next_id = id + 1;
             btf->next_offset = offset + size;
@@ -251,10 +271,12 @@ bool record_next(struct object_btf *btf, struct record_cursor *cursor, uint32_t 
 bool record_get(struct object_btf *btf, uint32_t id, struct record *record) {
     if (id == 0 || !record_attach(btf))
         return false;
+    if (id < btf->first_id)
+        return record_get(btf->base, id, record);
     struct record_cursor cursor = {btf->next_id, btf->next_offset};
     if (id < btf->next_id) {
-        cursor.id = id - (id - 1) % RECORD_STRIDE;
-        cursor.offset = btf->noted[(id - 1) / RECORD_STRIDE];
+        cursor.id = id - (id - btf->first_id) % RECORD_STRIDE;
+        cursor.offset = btf->noted[(id - btf->first_id) / RECORD_STRIDE];
     } else if (btf->is_scanned) {
         return false;
     }
@@ -274,6 +296,9 @@ uint32_t object_btf_count(struct object_btf *btf) {
 /* Names. */
 
 const char *record_name(const struct object_btf *btf, uint32_t name_offset) {
+    if (btf->base && name_offset < btf->base_strings_size)
+        return record_name(btf->base, name_offset);
+    name_offset -= btf->base_strings_size;
     return name_offset < btf->strings_size ? btf->strings + name_offset : "";
 }
 
@@ -283,10 +308,41 @@ const char *record_copy_name(struct object_btf *btf, uint32_t name_offset) {
     return *name ? arena_strdup(btf->arena, name) : NULL;
 }
 
-uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool want_tails, uint32_t *count) {
+struct offsets {
+    uint32_t *data, count, capacity;
+};
+
+static void add_offset(struct offsets *offsets, uint32_t offset) {
+    if (offsets->count == offsets->capacity) {
+        offsets->capacity = offsets->capacity ? offsets->capacity * 2 : 4;
+        offsets->data = realloc(offsets->data, sizeof *offsets->data * offsets->capacity);
+        if (!offsets->data)
+            arena_out_of_memory(sizeof *offsets->data * offsets->capacity);
+    }
+    offsets->data[offsets->count++] = offset;
+}
+
+/* `needle`: the name between two NULs. The first string of a module has no NUL in front, but then it is empty. */
+static void find_offsets(const struct object_btf *btf, const struct strbuf *needle, bool want_tails,
+                         struct offsets *offsets) {
     const char *end = btf->strings + btf->strings_size;
+    size_t skip = want_tails ? 1 : 0;
+
+    if (btf->base)
+        find_offsets(btf->base, needle, want_tails, offsets);
+    for (const char *at = btf->strings; at < end; at++) {
+        at = str_find(at, (size_t)(end - at), needle->data + skip, needle->length - skip);
+        if (!at)
+            break;
+        add_offset(offsets, btf->base_strings_size + (uint32_t)(at - btf->strings) + (want_tails ? 0 : 1));
+        if (!want_tails)
+            break;
+    }
+}
+
+uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool want_tails, uint32_t *count) {
     size_t length = strlen(name) + 1; /* with its NUL; whole strings have one in front, too */
-    uint32_t *offsets = NULL, capacity = 0;
+    struct offsets offsets = {0};
     struct strbuf needle = {0};
 
     *count = 0;
@@ -294,23 +350,10 @@ uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool wan
         return NULL;
     strbuf_add(&needle, "", 1);
     strbuf_add(&needle, name, length);
-    size_t skip = want_tails ? 1 : 0;
-    for (const char *at = btf->strings; at < end; at++) {
-        at = str_find(at, (size_t)(end - at), needle.data + skip, needle.length - skip);
-        if (!at)
-            break;
-        if (*count == capacity) {
-            capacity = capacity ? capacity * 2 : 4;
-            offsets = realloc(offsets, sizeof *offsets * capacity);
-            if (!offsets)
-                arena_out_of_memory(sizeof *offsets * capacity);
-        }
-        offsets[(*count)++] = (uint32_t)(at - btf->strings) + (want_tails ? 0 : 1);
-        if (!want_tails)
-            break;
-    }
+    find_offsets(btf, &needle, want_tails, &offsets);
     strbuf_free(&needle);
-    return offsets;
+    *count = offsets.count;
+    return offsets.data;
 }
 
 bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset) {
@@ -337,7 +380,7 @@ static bool find_by_scan(struct object_btf *btf, uint32_t kinds, const char *nam
         return record_find_indexed(btf, kinds, name, record);
     for (int want_tails = 0; want_tails < 2 && !is_found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
-        struct record_cursor cursor = RECORD_FIRST;
+        struct record_cursor cursor = RECORD_FIRST(btf);
         is_found = count && scan(btf, &cursor, &(struct wanted){kinds, offsets, count}, record);
         free(offsets);
     }
@@ -365,7 +408,7 @@ uint32_t object_btf_find(struct object_btf *btf, uint32_t kinds, const char *nam
 
 void object_btf_list(struct object_btf *btf, uint32_t kinds,
                      bool (*callback)(void *context, uint32_t id, const char *name), void *context) {
-    struct record_cursor cursor = RECORD_FIRST;
+    struct record_cursor cursor = RECORD_FIRST(btf);
     struct record record;
 
     if (!record_attach(btf))

@@ -50,6 +50,11 @@ struct object_btf;
 struct object_btf *object_btf_open(struct arena *arena, const char *path, int *error);
 /* The same over bytes that the caller keeps. */
 struct object_btf *object_btf_from_bytes(struct arena *arena, const void *bytes, size_t size, int *error);
+/* BTF of a module (/sys/kernel/btf/NAME), which goes on where the kernel's, `base`, ends; that must outlive it.
+ * Searches find what the module has itself; types may be the kernel's. */
+struct object_btf *object_btf_open_module(struct arena *arena, struct object_btf *base, const char *path, int *error);
+struct object_btf *object_btf_module_from_bytes(struct arena *arena, struct object_btf *base, const void *bytes,
+                                                size_t size, int *error);
 /* Unmaps the file; call it before the arena ends, and as often as wanted: any later question attaches the
  * file again. NULL is fine. */
 void object_btf_release(struct object_btf *btf);

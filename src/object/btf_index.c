@@ -14,7 +14,7 @@ struct record_slot {
 static uint32_t hash_of(const char *name) { return (uint32_t)hash_bytes(name, strlen(name)); }
 
 static void build(struct object_btf *btf) {
-    struct record_cursor cursor = RECORD_FIRST;
+    struct record_cursor cursor = RECORD_FIRST(btf);
     struct record record;
     uint32_t capacity = 16;
 

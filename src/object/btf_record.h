@@ -33,6 +33,10 @@ struct object_btf {
 
     struct hash by_id;   /* id -> struct type */
     struct hash by_name; /* "KINDS NAME" -> id + 1; 1: there is none */
+
+    /* BTF of a module: its ids and the offsets of its strings go on where those of the kernel end. */
+    struct object_btf *base; /* NULL: this is the kernel's */
+    uint32_t first_id, base_strings_size;
 };
 
 /* One type record, its fixed part decoded. */
@@ -60,7 +64,7 @@ bool record_find_indexed(struct object_btf *btf, uint32_t kinds, const char *nam
 struct record_cursor {
     uint32_t id, offset; /* of the next record */
 };
-#define RECORD_FIRST ((struct record_cursor){1, 0})
+#define RECORD_FIRST(btf) ((struct record_cursor){(btf)->first_id, 0}) /* of its own records, not of its base */
 /* The next record of one of these kinds; false at the end. */
 bool record_next(struct object_btf *btf, struct record_cursor *cursor, uint32_t kinds, struct record *record);
 

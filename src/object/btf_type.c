@@ -151,7 +151,7 @@ bool object_btf_enumerator(struct object_btf *btf, const char *name, int64_t *va
         return false;
     for (int want_tails = 0; want_tails < 2 && !found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
-        struct record_cursor cursor = RECORD_FIRST;
+        struct record_cursor cursor = RECORD_FIRST(btf);
         struct record record;
         while (count && !found && record_next(btf, &cursor, OBJECT_BTF_ENUM, &record)) {
             for (uint32_t i = 0; i < record.count && !found; i++) {
@@ -253,6 +253,8 @@ static const struct type *make(struct object_btf *btf, const struct record *reco
 }
 
 static const struct type *resolve(struct object_btf *btf, uint32_t id, int depth) {
+    if (id && id < btf->first_id)
+        return resolve(btf->base, id, depth);
     const struct type *type = id ? hash_get_number(&btf->by_id, id) : type_void();
     struct record record;
     bool is_user;
@@ -261,7 +263,7 @@ static const struct type *resolve(struct object_btf *btf, uint32_t id, int depth
         return type;
     if (depth >= DEEPEST || !strip(btf, id, &record, &is_user))
         return type_void();
-    type = hash_get_number(&btf->by_id, record.id);
+    type = record.id < btf->first_id ? resolve(btf->base, record.id, depth) : hash_get_number(&btf->by_id, record.id);
     if (!type) {
         type = make(btf, &record, depth);
         hash_put_number(&btf->by_id, record.id, (void *)type);

@@ -27,6 +27,11 @@ void probe_context_free(struct probe_context *context) {
         object_elf_close(caches->files.data[i].elf);
     if (caches->raw_check_fd >= 0)
         close(caches->raw_check_fd);
+    for (uint32_t i = 0; i < caches->module_types.count; i++) {
+        object_btf_release(caches->module_types.data[i]->btf);
+        if (caches->module_types.data[i]->fd > 0)
+            close(caches->module_types.data[i]->fd);
+    }
     if (caches->owns_btf)
         object_btf_release(context->btf);
     *context = (struct probe_context){0};

@@ -32,6 +32,14 @@ struct probe_function {
     uint64_t address;   /* 0: not looked up, or not told */
 };
 
+/* Where the types of a function are: the kernel or one of its modules. */
+struct probe_types {
+    struct object_btf *btf; /* NULL: none */
+    int fd;                 /* of a module's BTF in the kernel; 0: the kernel's */
+    const char *module;
+    struct hash ids; /* name of a function -> its id; empty until many are asked for */
+};
+
 struct probe_functions {
     struct probe_function *data;
     uint32_t count, capacity;
@@ -45,7 +53,8 @@ struct probe_caches {
     struct kernel_perf_pmu uprobe_pmu; /* type 0: not read */
     uint32_t syscall_btf_ids[2];       /* of sys_enter and sys_exit; 0: not looked up, or there is none */
     struct probe_functions functions;  /* sorted; empty until asked for */
-    struct hash function_ids;          /* name -> BTF id; empty until asked for */
+    struct probe_types kernel_types;
+    VEC(struct probe_types *) module_types;
     struct kernel_perf_pmu kprobe_pmu;
     int fentry_error; /* once tried: why no fentry program can be loaded at all, or 0 */
     bool functions_read, functions_traceable, fentry_tried;
@@ -76,8 +85,10 @@ int probe_functions_match(struct probe_context *context, const char *module, con
  * the name alone says enough. */
 int probe_functions_find(struct probe_context *context, const char *module, const char *name,
                          struct probe_functions *out, struct probe_error *error);
-/* BTF id of a function of the kernel, 0: not in BTF. `many`: more will be asked, so all names are read at once. */
-uint32_t probe_function_id(struct probe_context *context, const char *name, bool many);
+/* Those of a module (NULL or vmlinux: the kernel). Never NULL. */
+struct probe_types *probe_types_of(struct probe_context *context, const char *module);
+/* BTF id of a function, 0: not in BTF. `many`: more will be asked, so all names are read at once. */
+uint32_t probe_function_id(struct probe_context *context, struct probe_types *types, const char *name, bool many);
 const char *probe_function_nearest(struct probe_context *context, const char *name); /* hint, or NULL */
 
 /* function_hint.c: the tracepoint that may answer what a probe of that function would. */
@@ -94,7 +105,8 @@ bool probe_uses_kprobe_multi(const struct probe_context *context, const struct p
 bool probe_has_kprobes(struct probe_context *context);
 /* Loads a program for a function's trampoline that does nothing: 0 or the negative errno, ENOENT when the kernel has no
  * such function. */
-int probe_try_trampoline(struct probe_context *context, uint32_t btf_id, bool is_return);
+int probe_try_trampoline(struct probe_context *context, const struct probe_types *types, uint32_t btf_id,
+                         bool is_return);
 
 /* program.c: uprobes are attached through uprobe.multi links (and their programs loaded for them). */
 bool probe_uses_uprobe_multi(const struct probe_context *context);

@@ -58,11 +58,13 @@ bool probe_uses_kprobe_multi(const struct probe_context *context, const struct p
 }
 
 /* What the kernel refuses whatever the function (EPERM) is asked once. */
-int probe_try_trampoline(struct probe_context *context, uint32_t btf_id, bool is_return) {
+int probe_try_trampoline(struct probe_context *context, const struct probe_types *types, uint32_t btf_id,
+                         bool is_return) {
     static const struct bpf_insn return_0[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K}, {.code = BPF_JMP | BPF_EXIT}};
     const struct kernel_program_spec spec = {.type = BPF_PROG_TYPE_TRACING,
                                              .expected_attach_type = is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY,
                                              .attach_btf_id = btf_id,
+                                             .attach_btf_fd = types->fd,
                                              .name = "try",
                                              .instructions = return_0,
                                              .count = sizeof return_0 / sizeof *return_0};
@@ -95,22 +97,24 @@ static void add_types(struct probe_target *target, struct object_btf *btf, uint3
         target->result = result;
 }
 
-static void use_trampoline(struct probe_target *target, uint32_t id) {
+static void use_trampoline(const struct request *request, struct probe_target *target, uint32_t id) {
     target->mechanism = PROBE_FENTRY;
     target->attach_btf_id = id;
+    target->attach_btf_fd = probe_types_of(request->context, target->module)->fd;
 }
 
-static bool has_trampoline(const struct request *request, uint32_t id) {
-    return id && request->name && request->number == 0 &&
-           (request->many || probe_try_trampoline(request->context, id, request->is_return) == 0);
+static bool has_trampoline(const struct request *request, const struct probe_target *target, uint32_t id) {
+    return id &&
+           (request->many || probe_try_trampoline(request->context, probe_types_of(request->context, target->module),
+                                                  id, request->is_return) == 0);
 }
 
 /* kprobe, kretprobe */
 static void choose_untyped(const struct request *request, struct probe_target *target, uint32_t id) {
-    if (probe_has_kprobes(request->context) || request->point->wants & PROBE_WANT_REGISTERS || target->address ||
-        !has_trampoline(request, id))
+    if (probe_has_kprobes(request->context) || request->point->wants & PROBE_WANT_REGISTERS ||
+        !has_trampoline(request, target, id))
         return;
-    use_trampoline(target, id);
+    use_trampoline(request, target, id);
     target->detour = "this kernel has no kprobes: through the function's trampoline (fentry)";
 }
 
@@ -120,8 +124,8 @@ static void choose_typed(const struct request *request, struct probe_target *tar
     bool has_kprobes = probe_has_kprobes(request->context) && !only_trampoline;
     bool prefers_multi = request->many && has_kprobes && probe_uses_kprobe_multi(request->context, target);
 
-    if (id && !prefers_multi && (has_trampoline(request, id) || !has_kprobes)) {
-        use_trampoline(target, id);
+    if (id && !prefers_multi && (has_trampoline(request, target, id) || !has_kprobes)) {
+        use_trampoline(request, target, id);
     } else if (prefers_multi) {
         target->detour = "many functions: through kprobe.multi, all in one attachment";
     } else {
@@ -146,7 +150,8 @@ static bool is_refused(const struct request *request, const struct probe_target 
     if (!context->features || request->many || target->module)
         return false;
     if (target->mechanism == PROBE_FENTRY)
-        return probe_try_trampoline(context, target->attach_btf_id, target->is_return) != 0;
+        return probe_try_trampoline(context, probe_types_of(context, NULL), target->attach_btf_id, target->is_return) !=
+               0;
     return !probe_has_kprobes(context) ||
            (probe_has_stand_in(target->symbol) && !takes_kprobe(context, target->symbol));
 }
@@ -181,7 +186,8 @@ static void add_function(const struct request *request, const struct probe_funct
     if (!request->name || request->number)
         return; /* inside a function its arguments may be gone */
     bool needs_id = request->is_typed || want_args || !probe_has_kprobes(context);
-    uint32_t id = needs_id && !function->module ? probe_function_id(context, function->name, request->many) : 0;
+    struct probe_types *types = probe_types_of(context, function->module);
+    uint32_t id = needs_id ? probe_function_id(context, types, function->name, request->many) : 0;
     if (request->is_typed && request->many && !id) {
         request->out->items.count--; /* a wildcard over functions with types */
         return;
@@ -193,7 +199,7 @@ static void add_function(const struct request *request, const struct probe_funct
     if (is_refused(request, target) && probe_use_stand_in(context, target, request->point->wants))
         return;
     if (id)
-        add_types(target, probe_btf(context), id, want_args, request->is_typed);
+        add_types(target, types->btf, id, want_args, request->is_typed);
     if (target->mechanism == PROBE_KPROBE && target->is_return)
         target->args = NULL; /* the registers no longer hold them */
 }
@@ -216,12 +222,13 @@ int probe_possible(struct probe_context *context, const struct probe_target *tar
     if ((target->mechanism != PROBE_KPROBE && target->mechanism != PROBE_FENTRY) || !context->features)
         return 0;
     bool by_trampoline = target->mechanism == PROBE_FENTRY;
+    struct probe_types *types = probe_types_of(context, target->module);
     uint32_t id = by_trampoline                       ? target->attach_btf_id
-                  : target->symbol && !target->offset ? probe_function_id(context, target->symbol, false)
+                  : target->symbol && !target->offset ? probe_function_id(context, types, target->symbol, false)
                                                       : 0;
     if (!by_trampoline && probe_has_kprobes(context))
         return 0;
-    int trampoline = id ? probe_try_trampoline(context, id, target->is_return) : -ENOENT;
+    int trampoline = id ? probe_try_trampoline(context, types, id, target->is_return) : -ENOENT;
     if (by_trampoline && trampoline == 0)
         return 0;
     const char *fentry = !id               ? "the kernel's types do not have it"
@@ -365,11 +372,11 @@ struct listing {
     bool is_typed, is_return;
 };
 
-static void list_types(const struct listing *listing, uint32_t id) {
+static void list_types(const struct listing *listing, struct object_btf *btf, uint32_t id) {
     struct probe_context *context = listing->context;
     const struct type *args = NULL, *result = NULL;
 
-    if (!id || !object_btf_function_type(probe_btf(context), id, &args, &result))
+    if (!id || !object_btf_function_type(btf, id, &args, &result))
         return;
     if (!listing->is_return || listing->is_typed)
         probe_list_fields(listing->lister, args);
@@ -389,12 +396,13 @@ static void list_function(const struct listing *listing, const struct probe_func
     if (!listing->name && !str_glob(listing->lister->pattern, line))
         return;
     bool needs_id = listing->is_typed || listing->lister->verbose;
-    uint32_t id = needs_id && !function->module ? probe_function_id(listing->context, function->name, true) : 0;
+    struct probe_types *types = needs_id ? probe_types_of(listing->context, function->module) : NULL;
+    uint32_t id = types ? probe_function_id(listing->context, types, function->name, true) : 0;
     if (listing->is_typed && !id)
         return;
     probe_list_matched(listing->lister, line);
     if (listing->lister->verbose)
-        list_types(listing, id);
+        list_types(listing, types->btf, id);
 }
 
 static int function_list(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,

@@ -4,6 +4,7 @@
  * "xfs_iget [xfs]"). Where that cannot be read, all functions of /proc/kallsyms are taken and attaching will tell.
  * Addresses come from kallsyms, which costs as much again, so they are looked up only where a name is not enough: in
  * modules, and where several functions have one name. */
+#include "kernel/bpf.h"
 #include "object/btf.h"
 #include "object/kallsyms.h"
 #include "probe/context_int.h"
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #define KERNEL_MODULE "vmlinux"
+
+enum { FUNCTIONS_TEXT_MAX = 64 << 20 };
 
 static int compare_functions(const void *a, const void *b) {
     const struct probe_function *x = a, *y = b;
@@ -100,7 +103,12 @@ static int read_functions(struct probe_context *context, struct probe_error *err
 
     if (caches->functions_read)
         return 0;
-    if (probe_tracefs_read(context, "available_filter_functions", &text, &ignored) == 0 && text.length)
+    if (context->functions_path)
+        result = kernel_read_file(context->functions_path, &text, FUNCTIONS_TEXT_MAX);
+    if (result < 0)
+        return probe_fail_system(context, error, -result, "reading %s", context->functions_path);
+    if ((context->functions_path || probe_tracefs_read(context, "available_filter_functions", &text, &ignored) == 0) &&
+        text.length)
         split_filter_functions(context, arena_strndup(context->arena, strbuf_text(&text), text.length));
     strbuf_free(&text);
     caches->functions_traceable = caches->functions.count > 0;
@@ -174,8 +182,9 @@ int probe_functions_find(struct probe_context *context, const char *module, cons
     /* BTF has most functions of the kernel and is cheap to ask. Only names that stand for one function get there, or
      * for several that take the same arguments; but it has names of functions, too, of which only parts are left
      * (name.isra.0). The kernel looks a function up when a program for its trampoline is loaded. */
-    uint32_t id = in_kernel ? probe_function_id(context, name, false) : 0;
-    if (id && probe_try_trampoline(context, id, false) != -ENOENT) {
+    struct probe_types *types = probe_types_of(context, NULL);
+    uint32_t id = in_kernel ? probe_function_id(context, types, name, false) : 0;
+    if (id && probe_try_trampoline(context, types, id, false) != -ENOENT) {
         struct probe_function function = {.name = name};
         vec_push(context->arena, out, function);
         return 0;
@@ -185,26 +194,51 @@ int probe_functions_find(struct probe_context *context, const char *module, cons
     return result;
 }
 
-static bool note_id(void *user, uint32_t id, const char *name) {
-    struct probe_context *context = user;
+struct probe_types *probe_types_of(struct probe_context *context, const char *module) {
+    struct probe_caches *caches = context->caches;
+    int error;
 
-    hash_put(&context->caches->function_ids, arena_strdup(context->arena, name), (void *)(uintptr_t)id);
+    if (!module || strcmp(module, KERNEL_MODULE) == 0) {
+        caches->kernel_types.btf = probe_btf(context);
+        return &caches->kernel_types;
+    }
+    for (uint32_t i = 0; i < caches->module_types.count; i++) {
+        if (strcmp(caches->module_types.data[i]->module, module) == 0)
+            return caches->module_types.data[i];
+    }
+    struct probe_types *types = arena_make(context->arena, struct probe_types);
+    types->module = module;
+    types->fd = probe_btf(context) && !strchr(module, '/') ? kernel_btf_of_module(module) : -ENOENT;
+    if (types->fd > 0)
+        types->btf = object_btf_open_module(context->arena, probe_btf(context),
+                                            arena_printf(context->arena, "/sys/kernel/btf/%s", module), &error);
+    vec_push(context->arena, &caches->module_types, types);
+    return types;
+}
+
+struct id_list {
+    struct arena *arena;
+    struct hash *ids;
+};
+
+static bool note_id(void *user, uint32_t id, const char *name) {
+    struct id_list *list = user;
+
+    hash_put(list->ids, arena_strdup(list->arena, name), (void *)(uintptr_t)id);
     return true;
 }
 
-uint32_t probe_function_id(struct probe_context *context, const char *name, bool many) {
-    struct object_btf *btf = probe_btf(context);
-    struct hash *ids = &context->caches->function_ids;
-
-    if (!btf)
+uint32_t probe_function_id(struct probe_context *context, struct probe_types *types, const char *name, bool many) {
+    if (!types->btf)
         return 0;
-    if (!many && !ids->count)
-        return object_btf_find(btf, OBJECT_BTF_FUNCTION, name);
-    if (!ids->count) {
-        hash_init(ids, context->arena);
-        object_btf_list(btf, OBJECT_BTF_FUNCTION, note_id, context);
+    if (!many && !types->ids.count)
+        return object_btf_find(types->btf, OBJECT_BTF_FUNCTION, name);
+    if (!types->ids.count) {
+        struct id_list list = {context->arena, &types->ids};
+        hash_init(&types->ids, context->arena);
+        object_btf_list(types->btf, OBJECT_BTF_FUNCTION, note_id, &list);
     }
-    return (uint32_t)(uintptr_t)hash_get(ids, name);
+    return (uint32_t)(uintptr_t)hash_get(&types->ids, name);
 }
 
 const char *probe_function_nearest(struct probe_context *context, const char *name) {

@@ -36,6 +36,7 @@ struct probe_context {
     pid_t pid;                        /* -p PID or the -c child; 0: none */
     bool unsafe;                      /* --unsafe: offsets outside a symbol are accepted */
     const char *tracefs_path;         /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
+    const char *functions_path;       /* NULL: available_filter_functions of tracefs; else a file of such lines */
     const char *kallsyms_path;        /* NULL: /proc/kallsyms; tests give a file */
     struct object_btf *btf;           /* NULL: opened when first needed by probe_btf(), which sets it */
     struct probe_caches *caches;
@@ -119,6 +120,7 @@ struct probe_target {
     /* kprobe, kretprobe, fentry, fexit: symbol, offset (in the function), address (0: by symbol) and is_return as
      * above, attach_btf_id for FENTRY */
     const char *module;        /* of the function; NULL: the kernel itself */
+    int attach_btf_fd;         /* FENTRY in a module: its BTF, owned by the context; else 0 */
     const struct type *result; /* type of the result where BTF tells and the kind has typed results; else NULL */
     uint32_t argument_count;   /* FENTRY: words of arguments */
     /* not NULL: the event stands in for a function, whose argument i (of argument_count) is word [i] of the context,
@@ -182,6 +184,7 @@ struct probe_program {
     uint32_t type;                 /* BPF_PROG_TYPE_* */
     uint32_t expected_attach_type; /* or 0 */
     uint32_t attach_btf_id;        /* or 0 */
+    int attach_btf_fd;             /* of a module, owned by the probe context; or 0 */
 };
 struct probe_program probe_program(const struct probe_context *context, const struct probe_target *target);
 /* Targets that one loaded program can be attached to together, in one probe_attach call. */

@@ -40,7 +40,8 @@ struct probe_program probe_program(const struct probe_context *context, const st
     case PROBE_FENTRY:
         return (struct probe_program){.type = BPF_PROG_TYPE_TRACING,
                                       .expected_attach_type = target->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY,
-                                      .attach_btf_id = target->attach_btf_id};
+                                      .attach_btf_id = target->attach_btf_id,
+                                      .attach_btf_fd = target->attach_btf_fd};
     }
     BUG("probe mechanism %d", (int)target->mechanism);
 }

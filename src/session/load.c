@@ -71,6 +71,7 @@ static int load_unit(struct session *s, struct session_unit *unit) {
         .type = unit->kernel.type,
         .expected_attach_type = unit->kernel.expected_attach_type,
         .attach_btf_id = unit->kernel.attach_btf_id,
+        .attach_btf_fd = unit->kernel.attach_btf_fd,
         .name = unit->target.name,
         .instructions = unit->program.instructions.data,
         .count = unit->program.instructions.count,

@@ -330,6 +330,19 @@ static void allow_many_files(void) {
     }
 }
 
+/* --no-feature */
+static void deny_features(struct session *s) {
+    static const struct {
+        const char *name;
+        enum kernel_feature id;
+    } features[] = {{"kprobe_multi", KERNEL_FEATURE_KPROBE_MULTI}, {"uprobe_multi", KERNEL_FEATURE_UPROBE_MULTI}};
+    const char *names = s->options->no_features ? s->options->no_features : "";
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        if (strstr(names, features[i].name))
+            kernel_feature_deny(s->features, features[i].id);
+    }
+}
+
 int session_run(const struct session_options *options) {
     struct arena *arena = arena_new();
     struct session *s = arena_make(arena, struct session);
@@ -344,6 +357,8 @@ int session_run(const struct session_options *options) {
     kernel_cpus_read(arena, &s->cpus);
     probe_context_init(&s->probes, arena);
     s->probes.features = s->features;
+    s->probes.functions_path = options->traceable_functions;
+    deny_features(s);
     s->probes.pid = options->pid;
     s->probes.unsafe = options->allow_unsafe;
     session_environment(s);

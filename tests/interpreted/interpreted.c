@@ -289,6 +289,11 @@ int kernel_link_kprobe_multi(int program_fd, const char *const *symbols, const u
     return -ENOTSUP;
 }
 
+int kernel_btf_of_module(const char *name) {
+    (void)name;
+    return -ENOENT;
+}
+
 uint64_t kernel_link_missed(int link_fd) {
     (void)link_fd;
     return 0;
@@ -372,6 +377,7 @@ void kernel_features_set_btf(struct kernel_features *features, const struct kern
     (void)features, (void)ids;
 }
 
+void kernel_feature_deny(struct kernel_features *features, enum kernel_feature id) { (void)features, (void)id; }
 bool kernel_feature(struct kernel_features *features, enum kernel_feature id) {
     return kernel_feature_error(features, id) == 0;
 }

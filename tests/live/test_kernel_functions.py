@@ -1,6 +1,7 @@
 """Functions of the kernel: kprobe, kretprobe, fentry, fexit. Kernels without them are asked for their message."""
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -243,3 +244,33 @@ def test_a_tracepoint_stands_in_only_for_what_it_has(trace):
     for more in ("arg2", "func", 'reg("ip")', "args.state"):
         answer = trace(f"kprobe:tcp_set_state {{ print({more}); }} begin {{ exit() }}")
         assert answer.code == 255 and "can not be attached" in answer.stderr, more
+
+
+def module():
+    """tests/vm/run brings a module that can be loaded; elsewhere there is none."""
+    path = Path("/tarsier/dummy.ko")
+    if not path.exists():
+        pytest.skip("no module to load")
+    if not Path("/sys/module/dummy").exists():
+        subprocess.run(["insmod", path, "numdummies=0"], check=True)
+
+
+@need_fentry
+def test_functions_of_a_module(trace):
+    module()
+    session = trace.start("fentry:dummy:dummy_setup { @[func, args.dev != 0] = count(); } kprobe:dummy:dummy_set* { @k[func] = count(); }")
+    session.wait_attached()
+    for number in range(3):
+        subprocess.run(["ip", "link", "add", f"d{number}", "type", "dummy"], check=True)
+    answer = session.finish()
+    assert answer.keyed() == {"dummy_setup, true": 3} and answer.keyed("@k") == {"dummy_setup": 3}
+    for number in range(3):
+        subprocess.run(["ip", "link", "del", f"d{number}"], check=True)
+
+
+def test_a_list_of_functions_from_a_file(trace, tmp_path):
+    names = tmp_path / "names"
+    names.write_text("vfs_read\nvfs_write\n")
+    assert trace.command("-d", "types", "--traceable-functions", names, "-e", "kprobe:vfs_* { @ = count(); }").code == 0
+    answer = trace.command("-d", "types", "--traceable-functions", names, "-e", "kprobe:vfs_open* { @ = count(); }")
+    assert "No matches for kprobe vfs_open*" in answer.stderr

@@ -303,6 +303,50 @@ static void function_has_parameters_and_result(void **state) {
     assert_int_equal(result->kind, TYPE_INT);
 }
 
+/* Behind the basics, as a module of the kernel has it: 5 prototype int (t *a), 6 function mod_f, 7 function s, which
+ * has its name from the basics, 8 struct m { t *a; } */
+static void a_module_goes_on_where_the_kernel_ends(void **state) {
+    struct maker *maker = *state, module = {.arena = maker->arena};
+    const struct type *args = NULL, *result = NULL;
+    uint32_t id = 0, offset, function = BTF_KIND_FUNC << 24;
+    int error = 0;
+
+    make_basics(maker);
+    struct object_btf *base = open_made(maker);
+    uint32_t size = (uint32_t)maker->strings.length, name_s = 5, name_a = 7; /* "\0int\0s\0a..." */
+    assert_string_equal(maker->strings.data + name_s, "s");
+    assert_string_equal(maker->strings.data + name_a, "a");
+    strbuf_add(&module.strings, "\0mod_f\0m", sizeof "\0mod_f\0m");
+    words(&module, 0, BTF_KIND_FUNC_PROTO << 24 | 1, 1);
+    pair(&module, name_a, 4);
+    words(&module, size + 1, function, 5);
+    words(&module, name_s, function, 5);
+    words(&module, size + 7, BTF_KIND_STRUCT << 24 | 1, 8);
+    words(&module, name_a, 4, 0);
+    struct btf_header header = {.magic = BTF_MAGIC, .version = BTF_VERSION, .hdr_len = sizeof header};
+    header.type_len = header.str_off = (uint32_t)module.types.length;
+    header.str_len = (uint32_t)module.strings.length;
+    strbuf_add(&module.file, &header, sizeof header);
+    strbuf_add(&module.file, module.types.data, module.types.length);
+    strbuf_add(&module.file, module.strings.data, module.strings.length);
+    struct object_btf *btf =
+        object_btf_module_from_bytes(maker->arena, base, module.file.data, module.file.length, &error);
+    assert_int_equal(error, 0);
+    assert_true(object_btf_function(btf, "mod_f", &id, &args, &result));
+    assert_int_equal(id, 6);
+    assert_int_equal(result->kind, TYPE_INT);
+    const struct type_field *field = type_find_field(type_complete(args), "a", &offset);
+    assert_non_null(field);
+    assert_ptr_equal(field->type->target, object_btf_struct(base, "s"));
+    assert_int_equal(object_btf_find(btf, OBJECT_BTF_FUNCTION, "s"), 7);
+    assert_int_equal(object_btf_find(btf, OBJECT_BTF_STRUCT, "m"), 8);
+    assert_int_equal(object_btf_find(btf, OBJECT_BTF_STRUCT, "s"), 0);
+    assert_int_equal(object_btf_count(btf), 8);
+    strbuf_free(&module.types);
+    strbuf_free(&module.strings);
+    strbuf_free(&module.file);
+}
+
 static void nearest_struct_is_suggested(void **state) {
     struct maker *maker = *state;
     record(maker, "task_struct", BTF_KIND_STRUCT, 0, false, 0);
@@ -481,6 +525,7 @@ int main(void) {
         TEST(raw_tracepoint_has_named_slots),
         TEST(raw_tracepoint_without_names_numbers_them),
         TEST(function_has_parameters_and_result),
+        TEST(a_module_goes_on_where_the_kernel_ends),
         TEST(nearest_struct_is_suggested),
         TEST(header_must_be_right),
         TEST(truncated_record_ends_the_types),
