@@ -142,6 +142,13 @@ static void check_call_exit(struct check *c, struct node *node) {
         check_integer(c, node->child, "exit()");
 }
 
+static void check_call_unwatch(struct check *c, struct node *node) {
+    const struct type *type = check_value(c, node->child);
+
+    if (type && type->kind != TYPE_POINTER)
+        check_integer(c, node->child, "unwatch()");
+}
+
 static void check_call_time(struct check *c, struct node *node) {
     if (node->child)
         check_literal(c, node->child, "time");

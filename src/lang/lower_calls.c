@@ -247,6 +247,12 @@ static void statement_exit(struct lower *l, const struct node *node) {
     lower_leave(l);
 }
 
+static void statement_unwatch(struct lower *l, const struct node *node) {
+    struct lang_action action = {.kind = LANG_ACTION_UNWATCH, .loc = node->loc};
+    const struct node *address = node->child;
+    lower_record(l, &action, &address, 1);
+}
+
 static void statement_on_map(struct lower *l, const struct node *node, enum lang_action_kind kind) {
     struct lang_action action = {.kind = kind, .loc = node->loc, .map = node->child->map};
     if (!is_done(l, node))
@@ -288,6 +294,9 @@ void lower_call_statement(struct lower *l, const struct node *node, const struct
         break;
     case LANG_FUNCTION_print:
         statement_print(l, node, next);
+        break;
+    case LANG_FUNCTION_unwatch:
+        statement_unwatch(l, node);
         break;
     case LANG_FUNCTION_clear:
         statement_on_map(l, node, LANG_ACTION_CLEAR);

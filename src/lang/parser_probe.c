@@ -5,10 +5,10 @@
 /* Words that start the text of an attach point: what makes a missing `}` before a probe recognizable. */
 static const char *const bare_providers[] = {"BEGIN", "END", "begin", "end"};
 static const char *const providers[] = {
-    "kprobe",     "k",  "kretprobe",     "kr", "kfunc",    "fentry", "f",         "kretfunc", "fexit",      "fr",
-    "tracepoint", "t",  "rawtracepoint", "rt", "uprobe",   "u",      "uretprobe", "ur",       "usdt",       "U",
-    "profile",    "p",  "interval",      "i",  "software", "s",      "hardware",  "h",        "watchpoint", "w",
-    "iter",       "it", "self",
+    "kprobe",     "k",  "kretprobe",     "kr",   "kfunc",    "fentry", "f",         "kretfunc", "fexit",      "fr",
+    "tracepoint", "t",  "rawtracepoint", "rt",   "uprobe",   "u",      "uretprobe", "ur",       "usdt",       "U",
+    "profile",    "p",  "interval",      "i",    "software", "s",      "hardware",  "h",        "watchpoint", "w",
+    "iter",       "it", "self",          "test", "bench",
 };
 
 static bool is_listed(const char *word, const char *const *list, size_t count) {

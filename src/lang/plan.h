@@ -53,7 +53,8 @@ enum lang_action_kind {
     LANG_ACTION_PRINT_ELEMENT, /* print(@m[k]) of an aggregate: the record holds the key */
     LANG_ACTION_CLEAR,
     LANG_ACTION_ZERO,
-    LANG_ACTION_EXIT, /* record: i64 exit code */
+    LANG_ACTION_EXIT,    /* record: i64 exit code */
+    LANG_ACTION_UNWATCH, /* record: u64 address */
     LANG_ACTION_TIME,
     LANG_ACTION_FULL,  /* the first update of `map` that found no room, with LANG_FULL_STOP */
     LANG_ACTION_ERROR, /* errorf, warnf: text for standard error, with the place in the script */

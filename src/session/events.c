@@ -54,6 +54,12 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
     case LANG_ACTION_FULL:
         session_map_full(s, action->map);
         break;
+    case LANG_ACTION_UNWATCH: {
+        uint64_t address;
+        memcpy(&address, payload_of(bytes), sizeof address);
+        session_unwatch(s, address);
+        break;
+    }
     case LANG_ACTION_EXIT: {
         int64_t code;
         memcpy(&code, payload_of(bytes), sizeof code);

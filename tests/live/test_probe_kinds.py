@@ -59,6 +59,16 @@ def test_watchpoints_that_are_wrong(trace, point, error, hint):
     assert answer.code == 1 and error in answer.stderr and hint in answer.stderr
 
 
+def test_unwatch(trace, workload):
+    memory = workload("memory", 20000)
+    session = trace.start(f"watchpoint:{DATA}:8:w {{ @first = count(); unwatch({DATA}); }} watchpoint:0x10000008:4:w {{ @second = count(); }}",
+                          "-p", memory.pid)
+    session.wait_attached()
+    memory.go()
+    answer = session.wait()
+    assert 1 <= answer.value("@first") < 20000 and answer.value("@second") == 20000
+
+
 # ---- hardware --------------------------------------------------------------------------------------------------------
 
 def has_counters():
