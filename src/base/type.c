@@ -137,8 +137,11 @@ uint32_t type_record_index(const struct type *record, const char *name) {
     return i;
 }
 
-const char *const type_stack_mode_names[] = {
-    [TYPE_STACK_BPFTRACE] = "bpftrace", [TYPE_STACK_PERF] = "perf", [TYPE_STACK_RAW] = "raw", NULL};
+const char *const type_stack_mode_names[] = {[TYPE_STACK_BPFTRACE] = "bpftrace",
+                                             [TYPE_STACK_PERF] = "perf",
+                                             [TYPE_STACK_RAW] = "raw",
+                                             [TYPE_STACK_BUILD_ID] = "build_id",
+                                             NULL};
 
 bool type_stack_mode_find(const char *name, enum type_stack_mode *mode) {
     for (unsigned i = 0; type_stack_mode_names[i]; i++) {
@@ -153,7 +156,9 @@ bool type_stack_mode_find(const char *name, enum type_stack_mode *mode) {
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode) {
     assert(kind == TYPE_KSTACK || kind == TYPE_USTACK);
     uint64_t frames = (uint64_t)depth + (kind == TYPE_KSTACK ? TYPE_STACK_MACHINERY : 0);
-    struct type *type = make(arena, kind, 8 + 8 * frames, 8);
+    if (kind == TYPE_KSTACK && mode == TYPE_STACK_BUILD_ID) /* the kernel's own code has none */
+        mode = TYPE_STACK_RAW;
+    struct type *type = make(arena, kind, 8 + (mode == TYPE_STACK_BUILD_ID ? TYPE_BUILD_ID_FRAME : 8) * frames, 8);
 
     type->count = depth;
     type->stack_mode = mode;

@@ -17,7 +17,8 @@
  *   cgroup_path       u64 cgroup id, u64 number of its filter in the plan's texts
  *   kstack            u64 count, u64 ip[depth + TYPE_STACK_MACHINERY]  (zero behind count)
  *                     room for the frames of the tracing itself, which printing takes off the top
- *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count)
+ *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count); mode build_id: instead of ip
+ *                     {u32 status, u8 build_id[20], u64 offset or ip}
  *   probe             u64 index into the session's table of probe names
  *   tuple             its fields in order, each aligned; what is larger than 8 bytes takes whole words. A record is a
  *                     tuple whose fields have names
@@ -80,7 +81,9 @@ enum { TYPE_STACK_MACHINERY = 4 };
 enum type_space { SPACE_NONE, SPACE_KERNEL, SPACE_USER };
 
 /* How a stack is shown; it makes no difference to what is stored, nor to whether two types are equal. */
-enum type_stack_mode { TYPE_STACK_BPFTRACE, TYPE_STACK_PERF, TYPE_STACK_RAW };
+enum type_stack_mode { TYPE_STACK_BPFTRACE, TYPE_STACK_PERF, TYPE_STACK_RAW, TYPE_STACK_BUILD_ID };
+/* Frames of a user stack by build id: struct bpf_stack_build_id; others are addresses. */
+enum { TYPE_BUILD_ID_FRAME = 32 };
 
 /* What becomes of several values in one interval of a tseries. */
 enum type_fold { TYPE_FOLD_LAST, TYPE_FOLD_AVG, TYPE_FOLD_MAX, TYPE_FOLD_MIN, TYPE_FOLD_SUM };

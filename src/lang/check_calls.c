@@ -373,9 +373,14 @@ static void check_stack(struct check *c, struct node *node, enum type_kind kind)
         depth_node->type = type_void();
         if (!type_stack_mode_find(depth_node->text, &mode)) {
             check_error(c, "stack-mode", depth_node->loc, "Invalid stack mode: '%s'", depth_node->text);
-            check_hint(c, "modes are bpftrace, perf and raw");
+            check_hint(c, "modes are bpftrace, perf, raw and build_id");
         }
         depth_node = depth_node->next;
+    }
+    if (kind == TYPE_KSTACK && mode == TYPE_STACK_BUILD_ID) {
+        check_warning(c, "stack-mode", node->loc,
+                      "'build_id' stack mode can only be used for ustack. Falling back to 'raw' mode.");
+        check_hint(c, "write kstack(raw)");
     }
     node->type = type_stack(c->arena, kind, CHECK_STACK_DEPTH, mode);
     if (depth_node && depth_node->next) {

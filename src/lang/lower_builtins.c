@@ -258,14 +258,16 @@ ir_value lower_builtin(struct lower *l, const struct node *node) {
 /* kstack: u64 count, ips. ustack: u32 tgid, u32 count, ips. The helper zeroes what it does not fill. */
 void lower_stack(struct lower *l, const struct type *type, struct place to) {
     struct ir_function *f = l->f;
-    bool user = type->kind == TYPE_USTACK;
+    bool user = type->kind == TYPE_USTACK, build_ids = type->stack_mode == TYPE_STACK_BUILD_ID;
+    int64_t flags = user ? BPF_F_USER_STACK | (build_ids ? BPF_F_USER_BUILD_ID : 0) : 0;
     ir_value bytes = ir_calln(f, IR_HELPER_get_stack, lower_context(l), place_address(l, place_add(l, to, 8)),
-                              ir_constant(f, type->size - 8), ir_constant(f, user ? BPF_F_USER_STACK : 0));
+                              ir_constant(f, type->size - 8), ir_constant(f, flags));
     /* negative: no stack here (a kernel thread has no user stack): count 0 */
     ir_value ok = ir_unary(f, IR_NOT, ir_binary(f, IR_ASHR, bytes, ir_constant(f, 63)));
-    ir_value count = ir_binary(f, IR_LSHR, ir_binary(f, IR_AND, bytes, ok), ir_constant(f, 3));
+    ir_value count = ir_binary(f, IR_LSHR, ir_binary(f, IR_AND, bytes, ok), ir_constant(f, build_ids ? 5 : 3));
     if (user) {
-        ir_store(f, 4, to.base, to.offset, lower_current(l, "tgid"));
+        /* build ids mean the same in every process: equal stacks are then one key */
+        ir_store(f, 4, to.base, to.offset, build_ids ? ir_constant(f, 0) : lower_current(l, "tgid"));
         ir_store(f, 4, to.base, to.offset + 4, count);
     } else {
         ir_store(f, 8, to.base, to.offset, count);

@@ -46,8 +46,29 @@ static const enum symbol_stack_mode stack_modes[] = {
     [TYPE_STACK_RAW] = SYMBOL_STACK_RAW,
 };
 
+/* A line for each frame: the build id of the file and the offset in it, or the address where it could not be read. */
+static void format_build_ids(const struct type *type, const uint8_t *bytes, struct strbuf *out) {
+    uint32_t count = half(bytes, 4) < type->count ? half(bytes, 4) : type->count;
+    strbuf_addch(out, '\n');
+    for (uint32_t i = 0; i < count; i++) {
+        struct bpf_stack_build_id frame;
+        memcpy(&frame, bytes + 8 + (size_t)i * sizeof frame, sizeof frame);
+        if (frame.status != BPF_STACK_BUILD_ID_VALID) {
+            strbuf_addf(out, "%llx\n", (unsigned long long)frame.ip);
+            continue;
+        }
+        for (unsigned k = 0; k < sizeof frame.build_id; k++)
+            strbuf_addf(out, "%02x", frame.build_id[k]);
+        strbuf_addf(out, " 0x%02llx\n", (unsigned long long)frame.offset);
+    }
+}
+
 static void format_stack(struct session *s, const struct type *type, const void *bytes, struct strbuf *out) {
     bool user = type->kind == TYPE_USTACK;
+    if (type->stack_mode == TYPE_STACK_BUILD_ID) {
+        format_build_ids(type, bytes, out);
+        return;
+    }
     uint64_t count = user ? half(bytes, 4) : word(bytes, 0);
     if (count > type->size / 8 - 1)
         count = type->size / 8 - 1;

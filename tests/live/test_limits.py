@@ -84,6 +84,16 @@ def test_modes_of_stacks_in_a_key(trace):
     assert re.search(r"^@plain\[\n( {8}\S+\+\d+\n){3}\]: 3$", answer.stdout, re.M)
 
 
+def test_build_ids_of_user_stacks(trace):
+    """The main program's own frames carry its build id, as the linker wrote it."""
+    answer = trace("begin { @m[ustack(build_id, 5)] = count(); printf(\"%s|\", ustack(build_id, 2)); $s = ustack(build_id, 3); print(len($s)); }", "-q")
+    frames = re.search(r"^@m\[\n((?:.+\n)*)\]: 1$", answer.stdout, re.M)[1].splitlines()
+    assert 1 <= len(frames) <= 5 and all(re.fullmatch(r"[0-9a-f]{40} 0x[0-9a-f]{2,}|[0-9a-f]+", frame) for frame in frames)
+    assert any(" 0x" in frame for frame in frames), answer.stdout
+    answer = trace("begin { @m[kstack(build_id, 2)] = 1; }")
+    assert "can only be used for ustack" in answer.stderr and re.search(r"^@m\[\n[0-9a-f]{16}\n", answer.stdout, re.M)
+
+
 # ---- what does not, and what is said ------------------------------------------------------------------------------
 
 REFUSED = {
