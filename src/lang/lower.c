@@ -325,6 +325,16 @@ static bool has_loops(const struct node *node) {
     return false;
 }
 
+static bool returns_value(const struct node *node) {
+    if (node->kind == NODE_RETURN && node->child)
+        return true;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (returns_value(child))
+            return true;
+    }
+    return false;
+}
+
 static void reset_variables(const struct node *node) {
     if (node->variable) {
         node->variable->slot = IR_NONE;
@@ -349,6 +359,10 @@ static void lower_program(struct lower *l) {
         lower_store_slot(l, l->return_slot, ir_constant(f, 0));
     }
     bool scratch = !l->measuring && l->scratch_variables + l->scratch_temps > 0;
+    if (l->target->context == LANG_CONTEXT_NONE && returns_value(probe)) {
+        l->result_slot = ir_slot_new(l->module, 8, "result");
+        lower_store_slot(l, l->result_slot, ir_constant(f, l->return_value));
+    }
     ir_block drop = ir_block_new(f, f->current);
     filter_event(l, drop);
     /* Both runs have the same slots, so that both find the same room on the stack and put the same into scratch. */
@@ -375,7 +389,7 @@ static void lower_program(struct lower *l) {
     ir_enter(f, l->leave);
     if (scratch)
         give_scratch(l, bit_slot);
-    ir_return(f, ir_constant(f, l->return_value));
+    ir_return(f, l->result_slot != IR_NONE ? lower_load_slot(l, l->result_slot) : ir_constant(f, l->return_value));
     ir_enter(f, refused);
     if (scratch && l->predicate_scratch)
         give_scratch(l, bit_slot);
@@ -397,6 +411,7 @@ static struct lower *lower_new(struct lang_program *program, const struct lang_u
     l->module = ir_module_new(program->arena, unit->target->name);
     l->scratch_base = IR_NONE;
     l->probe_slot = IR_NONE;
+    l->result_slot = IR_NONE;
     l->has_loops = has_loops(unit->probe);
     l->use_task = lang_uses(unit->probe, "comm") || lang_uses(unit->probe, "curtask");
     /* 0 from a perf tracepoint program would hide the event from other users of the same event. */

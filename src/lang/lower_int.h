@@ -90,7 +90,8 @@ struct lower {
     struct ir_function *f; /* being built: main or a callback */
     ir_block leave;        /* main: release and return */
     int64_t return_value;
-    bool use_task; /* pid, tid and comm come from the task pointer */
+    ir_slot result_slot; /* what `return value` gives to who runs the program (test, bench); IR_NONE: nothing does */
+    bool use_task;       /* pid, tid and comm come from the task pointer */
 
     bool has_loops; /* context and scratch base are kept in slots for callbacks */
     ir_slot context_slot, scratch_slot, return_slot, probe_slot;

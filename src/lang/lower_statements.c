@@ -392,6 +392,8 @@ static void lower_statement(struct lower *l, const struct node *node) {
         lower_for_map(l, node);
         break;
     case NODE_RETURN:
+        if (node->child && l->result_slot != IR_NONE && type_is_scalar(node->child->type))
+            lower_store_slot(l, l->result_slot, lower_number(l, node->child));
         lower_leave(l);
         break;
     case NODE_BREAK:

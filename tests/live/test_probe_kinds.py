@@ -161,6 +161,15 @@ def test_tests_that_pass_end_with_0_and_in_colours(trace):
     assert answer.code == 0 and "\033[32m[  PASSED  ]\033[0m 1 test.\n" in answer.stdout and "@x" not in answer.stdout
 
 
+@pytest.mark.parametrize("body, passed", [
+    ("return 1;", False), ("return 0;", True), ("return;", True), ("if (pid > 0) { return 7; } @x = 1;", False),
+    ("for $i : 0..5 { if ($i == 3) { return 2; } }", False), ("$s = str(0); if ($s == \"\") { return 0; } return 1;", True),
+])
+def test_a_test_that_returns(trace, body, passed):
+    answer = trace("test:one { %s }" % body, "--test")
+    assert answer.code == (0 if passed else 1) and ("[       OK ]" in answer.stdout) == passed
+
+
 def test_tests_in_json(trace):
     answer = trace(TESTS, "--test", "-f", "json")
     results = [json.loads(line) for line in answer.lines()]
