@@ -31,7 +31,7 @@ struct cli_option_set {
     int count;
     bool (*apply)(void *target, int option, const char *value);
 };
-extern const struct cli_option_set cli_main_options, cli_format_options;
+extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options;
 
 struct cli_exit_info {
     int code;
@@ -86,9 +86,11 @@ int cli_trace(const struct cli_request *request);
 int cli_list(const struct cli_request *request);
 int cli_info(const struct cli_request *request);
 int cli_help(const struct cli_request *request);
-int cli_help_command(const char *name);                                   /* usage and options of a subcommand */
-int cli_format_words(int argc, char **argv, struct cli_request *request); /* tarsier fmt */
-int cli_format_program(const struct cli_request *request);                /* --fmt */
+int cli_help_command(const char *name);                                     /* usage and options of a subcommand */
+int cli_format_words(int argc, char **argv, struct cli_request *request);   /* tarsier fmt */
+int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
+int cli_probe_info(const struct cli_request *request);
+int cli_format_program(const struct cli_request *request); /* --fmt */
 void cli_print_man(FILE *out);
 void cli_print_completion(FILE *out);
 

@@ -5,6 +5,16 @@
 const struct cli_command cli_commands[] = {
     {"info", "what this kernel allows, what it refuses and why", cli_info, NULL, NULL},
     {"fmt", "programs in one style: fmt [FILE...]", NULL, &cli_format_options, cli_format_words},
+    {"funccount", "how often functions are called", NULL, &cli_function_options, cli_function_words},
+    {"stackcount", "on which ways functions are reached", NULL, &cli_function_options, cli_function_words},
+    {"funclatency", "how long functions take, as a histogram", NULL, &cli_function_options, cli_function_words},
+    {"funcslower", "calls of functions that take long", NULL, &cli_function_options, cli_function_words},
+    {"trace", "a line for each call, with values: trace 'vfs_read (arg2 > 4096) \"%d bytes\", arg2'", NULL,
+     &cli_function_options, cli_function_words},
+    {"argdist", "which values arguments have: argdist FUNCTION EXPRESSION [FILTER]", NULL, &cli_function_options,
+     cli_function_words},
+    {"functrace", "calls of functions as they happen", NULL, &cli_function_options, cli_function_words},
+    {"probe-info", "how a function of the kernel can be probed here", cli_probe_info, NULL, NULL},
     {"help", "options, language and examples", cli_help, NULL, NULL},
 };
 const unsigned cli_command_count = sizeof cli_commands / sizeof *cli_commands;
