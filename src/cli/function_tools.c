@@ -76,10 +76,18 @@ const struct cli_option_set cli_function_options = {function_options, FUNCTION_O
 static const struct {
     const char *prefix, *entry, *at_return;
 } written[] = {
-    {"kprobe:", "kprobe:", "kretprobe:"}, {"k:", "kprobe:", "kretprobe:"},   {"fentry:", "fentry:", "fexit:"},
-    {"f:", "fentry:", "fexit:"},          {"uprobe:", "uprobe:", "uretprobe:"}, {"u:", "uprobe:", "uretprobe:"},
-    {"tracepoint:", "tracepoint:", NULL}, {"t:", "tracepoint:", NULL},       {"rawtracepoint:", "rawtracepoint:", NULL},
-    {"rt:", "rawtracepoint:", NULL},      {"usdt:", "usdt:", NULL},          {"U:", "usdt:", NULL},
+    {"kprobe:", "kprobe:", "kretprobe:"},
+    {"k:", "kprobe:", "kretprobe:"},
+    {"fentry:", "fentry:", "fexit:"},
+    {"f:", "fentry:", "fexit:"},
+    {"uprobe:", "uprobe:", "uretprobe:"},
+    {"u:", "uprobe:", "uretprobe:"},
+    {"tracepoint:", "tracepoint:", NULL},
+    {"t:", "tracepoint:", NULL},
+    {"rawtracepoint:", "rawtracepoint:", NULL},
+    {"rt:", "rawtracepoint:", NULL},
+    {"usdt:", "usdt:", NULL},
+    {"U:", "usdt:", NULL},
 };
 
 enum { KIND_KERNEL, KIND_USER, KIND_EVENT };
@@ -112,9 +120,7 @@ static void add_points(struct question *q, unsigned count, bool at_return) {
     }
 }
 
-static bool is_many(const struct question *q) {
-    return q->each || q->count > 1 || strchr(q->words[0], '*');
-}
+static bool is_many(const struct question *q) { return q->each || q->count > 1 || strchr(q->words[0], '*'); }
 
 /* func, or for events the name of the probe */
 static const char *name_of(const struct question *q) {
@@ -131,7 +137,8 @@ static void add_times(struct question *q, const char *map, bool is_sorted) {
     if (q->top && is_sorted)
         snprintf(top, sizeof top, ", %u", (unsigned)q->top);
     if (q->interval)
-        strbuf_addf(q->out, "interval:s:%u { time(); print(%s%s); clear(%s); }\n", (unsigned)q->interval, map, top, map);
+        strbuf_addf(q->out, "interval:s:%u { time(); print(%s%s); clear(%s); }\n", (unsigned)q->interval, map, top,
+                    map);
     if (q->duration)
         strbuf_addf(q->out, "interval:s:%u { exit(); }\n", (unsigned)q->duration);
     if (*top)
@@ -158,8 +165,8 @@ static bool write_stackcount(struct question *q) {
     return true;
 }
 
-/* Entries are kept by thread, of many functions by thread and function: what a function calls of itself is taken for the
- * whole, the call around it is left out. */
+/* Entries are kept by thread, of many functions by thread and function: what a function calls of itself is taken for
+ * the whole, the call around it is left out. */
 static bool add_timing(struct question *q, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         if (kind_of(q->words[i]) == KIND_EVENT)
@@ -188,8 +195,9 @@ static bool write_funclatency(struct question *q) {
 }
 
 static bool write_funcslower(struct question *q) {
-    strbuf_addstr(q->out,
-                  "begin { printf(\"%-16s %-7s %10s %18s %s\\n\", \"COMM\", \"PID\", \"LAT(us)\", \"RVAL\", \"FUNC\"); }\n");
+    strbuf_addstr(
+        q->out,
+        "begin { printf(\"%-16s %-7s %10s %18s %s\\n\", \"COMM\", \"PID\", \"LAT(us)\", \"RVAL\", \"FUNC\"); }\n");
     if (!add_timing(q, q->count))
         return false;
     strbuf_addf(q->out,
@@ -210,7 +218,8 @@ static bool write_funcslower(struct question *q) {
 /* FUNCTION [(FILTER)] ["FORMAT"[, VALUE...]] in one word, as bcc's trace takes it; values are those of the language:
  * arg0 is the first argument, retval makes it the return. */
 static bool write_trace(struct question *q) {
-    strbuf_addstr(q->out, "begin { printf(\"%-7s %-7s %-16s %-24s %s\\n\", \"PID\", \"TID\", \"COMM\", \"FUNC\", \"-\"); }\n");
+    strbuf_addstr(q->out,
+                  "begin { printf(\"%-7s %-7s %-16s %-24s %s\\n\", \"PID\", \"TID\", \"COMM\", \"FUNC\", \"-\"); }\n");
     for (unsigned i = 0; i < q->count; i++) {
         const char *word = q->words[i];
         size_t length = strcspn(word, " (\"");
@@ -270,8 +279,10 @@ static const struct tool {
     const char *name, *words;
     bool (*write)(struct question *q);
 } tools[] = {
-    {"funccount", "FUNCTION...", write_funccount},     {"stackcount", "FUNCTION...", write_stackcount},
-    {"funclatency", "FUNCTION...", write_funclatency}, {"funcslower", "FUNCTION...", write_funcslower},
+    {"funccount", "FUNCTION...", write_funccount},
+    {"stackcount", "FUNCTION...", write_stackcount},
+    {"funclatency", "FUNCTION...", write_funclatency},
+    {"funcslower", "FUNCTION...", write_funcslower},
     {"trace", "'FUNCTION [(FILTER)] [\"FORMAT\", VALUE...]'...", write_trace},
     {"argdist", "FUNCTION EXPRESSION [FILTER]", write_argdist},
     {"functrace", "FUNCTION...", write_functrace},

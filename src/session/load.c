@@ -153,8 +153,8 @@ static void make_cookies(struct session *s, struct session_unit *unit) {
 static int attach_unit(struct session *s, struct session_unit *unit);
 
 /* Functions that kprobe.multi does not take may still take a kprobe of their own, for which the same program is loaded
- * once more. True: a unit of them is attached. */
-static bool attach_by_events(struct session *s, const struct session_unit *unit) {
+ * once more. True: it was tried, and what went wrong is told. */
+static bool attach_by_events(struct session *s, const struct session_unit *unit, bool *attached) {
     struct session_unit *again = arena_make(s->arena, struct session_unit);
     const struct probe_target *first = unit->targets.items.data[0];
     if (first->mechanism != PROBE_KPROBE || unit->kernel.expected_attach_type == 0 ||
@@ -165,6 +165,7 @@ static bool attach_by_events(struct session *s, const struct session_unit *unit)
     again->link = (struct probe_link){0};
     again->kernel.expected_attach_type = 0;
     again->program_fd = -1;
+    again->is_rest = unit->link.attached > 0;
     if (unit->cookies)
         again->cookies = arena_new_array(s->arena, uint64_t, unit->link.failures.count);
     for (uint32_t i = 0, failed = 0; i < unit->targets.items.count; i++) {
@@ -180,9 +181,11 @@ static bool attach_by_events(struct session *s, const struct session_unit *unit)
                 fprintf(stderr, "%s: kprobe.multi does not take it: through a perf event\n", target->name);
         }
     }
-    if (load_unit(s, again) != SESSION_OK || attach_unit(s, again) != SESSION_OK)
-        return false;
-    vec_push(s->arena, &s->retried, again);
+    if (load_unit(s, again) == SESSION_OK) {
+        vec_push(s->arena, &s->retried, again);
+        attach_unit(s, again);
+    }
+    *attached = again->link.attached > 0;
     return true;
 }
 
@@ -193,9 +196,10 @@ static int attach_unit(struct session *s, struct session_unit *unit) {
                               (const struct probe_target *const *)unit->targets.items.data, unit->cookies,
                               unit->targets.items.count, &error);
     s->attached += unit->link.attached;
-    if (unit->link.failures.count && attach_by_events(s, unit))
-        return SESSION_OK;
-    if (result < 0) {
+    bool retried = false;
+    if (unit->link.failures.count && attach_by_events(s, unit, &retried))
+        return retried || unit->link.attached ? SESSION_OK : SESSION_SYSTEM_ERROR;
+    if (result < 0 && !unit->is_rest) {
         show_probe_error(&error, "ERROR");
         return SESSION_SYSTEM_ERROR;
     }

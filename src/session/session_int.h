@@ -40,6 +40,7 @@ struct session_unit {
     int program_fd;
     struct probe_link link;
     uint64_t *cookies; /* one for each target, or NULL */
+    bool is_rest;      /* others of these targets are attached: failures are warnings */
     uint64_t missed;   /* hits that the kernel missed, read when the link ended */
     enum session_moment moment;
 };
