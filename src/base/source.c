@@ -15,6 +15,8 @@ struct part {
 struct source_map {
     VEC(struct part) files, expansions;
     uint32_t script_size;
+    char *text; /* the source's, with room to grow */
+    uint32_t capacity;
 };
 
 static struct source_map *map_of(struct source *source, struct arena *arena) {
@@ -26,18 +28,23 @@ static struct source_map *map_of(struct source *source, struct arena *arena) {
 }
 
 bool source_add_file(struct source *source, struct arena *arena, const char *name, const char *text, uint32_t size,
-                     uint32_t *begin) {
+                     struct loc use, uint32_t *begin) {
     struct source_map *map = map_of(source, arena);
 
     if (size > TEXT_LIMIT || source->size > TEXT_LIMIT - size)
         return false;
-    char *all = arena_alloc(arena, (size_t)source->size + size + 2);
-    memcpy(all, source->text, source->size);
+    uint32_t needed = source->size + size + 2;
+    char *all = map->text;
+    if (needed > map->capacity) {
+        map->capacity = needed * 2;
+        all = map->text = arena_alloc(arena, map->capacity);
+        memcpy(all, source->text, source->size);
+    }
     all[source->size] = '\n';
     memcpy(all + source->size + 1, text, size);
     all[source->size + 1 + size] = '\0';
     *begin = source->size + 1;
-    vec_push(arena, &map->files, ((struct part){*begin, *begin + size, *begin, name, {0, 0}}));
+    vec_push(arena, &map->files, ((struct part){*begin, *begin + size, *begin, name, use}));
     source->text = all;
     source->size = *begin + size;
     return true;

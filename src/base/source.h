@@ -31,9 +31,10 @@ struct source {
     struct source_map *map; /* NULL: the script alone */
 };
 
-/* Appends a file; returns the position of its first byte. False if all texts together are too long. */
+/* Appends a file; *begin is the position of its first byte. `use`: what it stands for there, {0,0} when it stands for
+ * itself. False if all texts together are too long. */
 bool source_add_file(struct source *source, struct arena *arena, const char *name, const char *text, uint32_t size,
-                     uint32_t *begin);
+                     struct loc use, uint32_t *begin);
 /* A further appearance of `definition`, because of what stands at `use`: returns what is to be added to the positions
  * of the definition (modulo 2^32). False if there are too many. */
 bool source_add_expansion(struct source *source, struct arena *arena, struct loc definition, struct loc use,

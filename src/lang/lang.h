@@ -116,6 +116,7 @@ struct lang_env {
     uint32_t positional_count;
     const struct lang_option *options; /* in the order of the command line */
     uint32_t option_count;
+    uint32_t kernel_version; /* as LINUX_VERSION_CODE */
     uint32_t self_pid;
     uint32_t child_pid; /* -c; 0 none */
     /* The pid namespace of tarsier, as bpf_get_ns_current_pid_tgid wants it; 0, 0: the first one, which sees all. */

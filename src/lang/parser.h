@@ -5,7 +5,7 @@
  *   parser_expression.c  operators                               parser_primary.c     operands and what follows them
  *   parser_type.c        types as written                        c_definition.c       the program's own types
  *   parser_declaration.c `let @map = kind(N);`           parser_macro.c       `macro name(...) { }`
- *   parser_import.c      other files
+ *   parser_import.c      other files                         c_macro.c            macros of C with parameters
  *
  * Errors. The first mistake of a statement is reported and then the current token is TOKEN_ERROR and stays so
  * (`panicking`): nothing matches any more, so every loop ends and every function returns at once without looking at
@@ -34,6 +34,8 @@ struct parser_define {
     struct loc name;
     uint32_t begin, end; /* the value in the source; empty: defined without one */
     bool has_parameters;
+    const char *const *parameters;
+    uint32_t parameter_count;
     bool is_enumerator; /* of an enum of the program: `number` is the value, there is no text */
     int64_t number;
     bool expanding; /* being parsed now: a name inside that leads back here is an error */
@@ -65,6 +67,7 @@ struct parser {
     uint32_t hidden_count; /* variables made by the parser */
     struct node_list *probes;
     struct hash imported; /* identities of files */
+    bool has_machine;     /* what the compiler and linux/version.h define is there */
     uint32_t file_end;    /* of the file being read */
     uint32_t file_depth, file_count;
 };
@@ -141,6 +144,10 @@ struct node *parser_define_value(struct parser *parser, struct parser_define *de
 /* What sizeof, offsetof and typeof take, up to the token `end`: one of both is set. */
 void parser_type_or_expression(struct parser *parser, enum token_kind end, const struct type_name **type,
                                struct node **expression);
+struct node *parser_macro_value(struct parser *parser, struct parser_define *define, const struct token *use);
+/* The text with all of C's macros expanded; NULL, or what is wrong with it. */
+const char *parser_expand_text(struct parser *parser, uint32_t begin, uint32_t end, bool keep_defined,
+                               const char **text, uint32_t *size);
 const struct type_name *parser_type(struct parser *parser);
 /* Its parts, as declarations of C need them: the type alone, the stars, the [N] behind a name. */
 void parser_type_base(struct parser *parser, struct type_name *type);

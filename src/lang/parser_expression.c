@@ -122,11 +122,10 @@ static struct node *hidden_variable(struct parser *parser, enum node_kind kind, 
 }
 
 /* a ?: b, at the colon. What is more than a name is computed once: { let $?1 = a; $?1 ? $?1 : b } */
-static struct node *short_ternary(struct parser *parser, struct node *condition, struct loc loc) {
+static struct node *short_ternary(struct parser *parser, struct node *condition) {
     struct node_list children = {0}, block = {0};
     bool twice = is_plain(condition);
 
-    loc.end = parser->token.loc.end;
     parser_advance(parser);
     if (!twice) {
         uint32_t number = ++parser->hidden_count;
@@ -156,7 +155,7 @@ struct node *parser_expression(struct parser *parser) {
         return condition;
     }
     if (parser_at(parser, TOKEN_COLON)) {
-        condition = short_ternary(parser, condition, question);
+        condition = short_ternary(parser, condition);
         parser_leave(parser);
         return condition;
     }

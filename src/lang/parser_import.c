@@ -31,7 +31,7 @@ static void read_text(struct parser *parser, const char *path, const struct lang
     uint32_t begin;
 
     if (parser->file_depth == FILE_DEPTH_LIMIT || ++parser->file_count > FILE_LIMIT || file->size > LANG_SOURCE_LIMIT ||
-        !source_add_file(parser->source, parser->arena, path, file->text, file->size, &begin)) {
+        !source_add_file(parser->source, parser->arena, path, file->text, file->size, (struct loc){0, 0}, &begin)) {
         parser_stop(parser, "too-many-files", place, "the program has too many files, or too large ones", NULL);
         return;
     }

@@ -112,7 +112,7 @@ struct lang_macro *parser_library_macro(struct lang_program *program, struct dia
     uint32_t begin = 0, size = (uint32_t)strlen(text);
 
     if (!source_add_file(program->source, program->arena, arena_printf(program->arena, "<%s>", name), text, size,
-                         &begin))
+                         (struct loc){0, 0}, &begin))
         return NULL;
     hash_init(&parser.defines, program->arena);
     parser.lexer = (struct lexer){program->arena, program->source, diags, begin, begin + size};

@@ -55,6 +55,24 @@ uint32_t parser_directive_end(const struct lexer *lexer) {
 
 /* ---- #define ----------------------------------------------------------------------------------------------- */
 
+/* (a, b) of a macro. */
+static bool macro_parameters(struct preamble *preamble, struct parser_define *define) {
+    VEC(const char *) names = {0};
+    struct token token = lexer_next(preamble->lexer);
+
+    for (token = lexer_next(preamble->lexer); token.kind == TOKEN_IDENTIFIER; token = lexer_next(preamble->lexer)) {
+        vec_push(preamble->parser->arena, &names, token.text);
+        token = lexer_next(preamble->lexer);
+        if (token.kind != TOKEN_COMMA)
+            break;
+    }
+    define->parameters = names.data;
+    define->parameter_count = names.count;
+    if (token.kind != TOKEN_CLOSE_PAREN)
+        diag_error(preamble->parser->diags, "bad-directive", token.loc, "expected the names of the macro's parameters");
+    return token.kind == TOKEN_CLOSE_PAREN;
+}
+
 static void define(struct preamble *preamble, uint32_t end) {
     struct lexer *lexer = preamble->lexer;
     struct parser_define *entry = arena_make(preamble->parser->arena, struct parser_define);
@@ -66,6 +84,8 @@ static void define(struct preamble *preamble, uint32_t end) {
     }
     entry->name = name.loc;
     entry->has_parameters = lexer_peek(lexer, 0) == '(';
+    if (entry->has_parameters && !macro_parameters(preamble, entry))
+        return;
     struct lexer value = *lexer;
     value.end = end;
     lexer_skip_space(&value);
@@ -83,10 +103,11 @@ struct node *parser_define_value(struct parser *parser, struct parser_define *de
         node->number = define->number;
         return node;
     }
-    const char *problem = define->has_parameters         ? "a macro with parameters"
-                          : define->begin >= define->end ? "defined without a value"
-                          : define->expanding            ? "defined by itself"
-                                                         : NULL;
+    if (define->has_parameters)
+        return parser_macro_value(parser, define, use);
+    const char *problem = define->begin >= define->end ? "defined without a value"
+                          : define->expanding          ? "defined by itself"
+                                                       : NULL;
 
     if (problem) {
         parser_error(parser, "bad-constant", use->loc, "%s can not be used as a constant: it is %s", use->text,
@@ -115,93 +136,124 @@ struct node *parser_define_value(struct parser *parser, struct parser_define *de
 
 /* ---- conditionals ------------------------------------------------------------------------------------------ */
 
-/* The expression of #if. It is short and needs only || && ! () defined, numbers and comparison with nothing. */
+/* The expression of #if: numbers and operators, once its macros are expanded; other names are 0. */
 struct condition {
-    struct preamble *preamble;
     struct lexer lexer;
     struct token token;
     unsigned depth;
     bool is_bad;
 };
 
-static bool condition_any(struct condition *condition);
+static int64_t condition_binary(struct condition *condition, unsigned lowest);
 
 static void step(struct condition *condition) { condition->token = lexer_next(&condition->lexer); }
 
-static bool condition_defined(struct condition *condition) {
-    bool in_parentheses = condition->token.kind == TOKEN_OPEN_PAREN;
-    bool is_defined = false;
-
-    if (in_parentheses)
-        step(condition);
-    if (condition->token.kind == TOKEN_IDENTIFIER)
-        is_defined = hash_get(&condition->preamble->parser->defines, condition->token.text) != NULL;
-    else
-        condition->is_bad = true;
-    step(condition);
-    if (in_parentheses) {
-        condition->is_bad |= condition->token.kind != TOKEN_CLOSE_PAREN;
-        step(condition);
-    }
-    return is_defined;
-}
-
-static bool condition_operand(struct condition *condition) {
+static int64_t condition_operand(struct condition *condition) {
     struct token token = condition->token;
-    bool value = false;
+    int64_t value = 0;
 
     step(condition);
     if (token.kind == TOKEN_INTEGER)
-        return token.number != 0;
+        return (int64_t)token.number;
     if (token.kind == TOKEN_IDENTIFIER)
-        return strcmp(token.text, "defined") == 0 ? condition_defined(condition) : false;
-    if (++condition->depth > CONDITION_DEPTH_LIMIT || (token.kind != TOKEN_BANG && token.kind != TOKEN_OPEN_PAREN)) {
+        return strcmp(token.text, "true") == 0;
+    if (++condition->depth > CONDITION_DEPTH_LIMIT) {
         condition->is_bad = true;
-        return false;
-    }
-    if (token.kind == TOKEN_BANG) {
+    } else if (token.kind == TOKEN_BANG) {
         value = !condition_operand(condition);
-    } else {
-        value = condition_any(condition);
+    } else if (token.kind == TOKEN_TILDE) {
+        value = ~condition_operand(condition);
+    } else if (token.kind == TOKEN_MINUS) {
+        value = (int64_t)(0 - (uint64_t)condition_operand(condition));
+    } else if (token.kind == TOKEN_OPEN_PAREN) {
+        value = condition_binary(condition, 0);
         condition->is_bad |= condition->token.kind != TOKEN_CLOSE_PAREN;
         step(condition);
+    } else {
+        condition->is_bad = true;
     }
     condition->depth--;
     return value;
 }
 
-static bool condition_all(struct condition *condition) {
-    bool value = condition_operand(condition);
+static int64_t compute(enum node_operator op, int64_t a, int64_t b, bool *is_bad) {
+    uint64_t x = (uint64_t)a, y = (uint64_t)b;
 
-    while (condition->token.kind == TOKEN_LOGICAL_AND) {
-        step(condition);
-        value &= condition_operand(condition);
+    switch (op) {
+    case OP_LOGICAL_OR:
+        return a || b;
+    case OP_LOGICAL_AND:
+        return a && b;
+    case OP_OR:
+        return a | b;
+    case OP_XOR:
+        return a ^ b;
+    case OP_AND:
+        return a & b;
+    case OP_EQ:
+        return a == b;
+    case OP_NE:
+        return a != b;
+    case OP_LT:
+        return a < b;
+    case OP_LE:
+        return a <= b;
+    case OP_GT:
+        return a > b;
+    case OP_GE:
+        return a >= b;
+    case OP_SHL:
+        return (int64_t)(x << (y & 63));
+    case OP_SHR:
+        return a >> (y & 63);
+    case OP_ADD:
+        return (int64_t)(x + y);
+    case OP_SUB:
+        return (int64_t)(x - y);
+    case OP_MUL:
+        return (int64_t)(x * y);
+    default: /* / and % */
+        *is_bad |= b == 0;
+        if (b == 0 || b == -1)
+            return op == OP_DIV ? (int64_t)(0 - x) : 0;
+        return op == OP_DIV ? a / b : a % b;
     }
-    return value;
 }
 
-static bool condition_any(struct condition *condition) {
-    bool value = condition_all(condition);
+/* Operators that bind at least as tightly as `lowest`; 0: the ternary too. */
+static int64_t condition_binary(struct condition *condition, unsigned lowest) {
+    int64_t value = condition_operand(condition);
 
-    while (condition->token.kind == TOKEN_LOGICAL_OR) {
+    for (;;) {
+        enum node_operator op = token_binary_operator(condition->token.kind);
+        if (op == OP_NONE || operator_precedence(op) < lowest)
+            break;
         step(condition);
-        value |= condition_all(condition);
+        value = compute(op, value, condition_binary(condition, operator_precedence(op) + 1), &condition->is_bad);
     }
-    return value;
+    if (lowest > 0 || condition->token.kind != TOKEN_QUESTION)
+        return value;
+    step(condition);
+    int64_t yes = condition_binary(condition, 0);
+    condition->is_bad |= condition->token.kind != TOKEN_COLON;
+    step(condition);
+    int64_t no = condition_binary(condition, 0);
+    return value ? yes : no;
 }
 
 static bool evaluate(struct preamble *preamble, uint32_t end) {
-    struct condition condition = {.preamble = preamble, .lexer = *preamble->lexer};
-    uint32_t begin = condition.lexer.position;
-    bool value;
+    uint32_t begin = preamble->lexer->position;
+    struct source source = {"", "", 0, NULL};
+    const char *problem = parser_expand_text(preamble->parser, begin, end, true, &source.text, &source.size);
+    struct condition condition = {.lexer = {preamble->parser->arena, &source, NULL, 0, source.size}};
 
-    condition.lexer.end = end;
     step(&condition);
-    value = condition_any(&condition);
-    if (condition.is_bad || condition.token.kind != TOKEN_END) {
+    bool value = condition_binary(&condition, 0) != 0;
+    if (problem || condition.is_bad || condition.token.kind != TOKEN_END) {
         diag_error(preamble->parser->diags, "bad-directive", (struct loc){begin, end},
-                   "this condition is too difficult");
-        diag_hint(preamble->parser->diags, "it may have defined(NAME), numbers, !, &&, || and parentheses");
+                   problem ? "this condition has no value: %s" : "this condition has no value%s",
+                   problem ? problem : "");
+        diag_hint(preamble->parser->diags, "it may have numbers, defined(NAME), macros and the operators of C");
     }
     return value;
 }
@@ -214,6 +266,13 @@ static void open_conditional(struct preamble *preamble, struct loc loc, bool val
         return;
     }
     preamble->stack[preamble->depth++] = (struct conditional){loc, outer && value, value, outer};
+}
+
+/* Could a further branch be taken? If not its condition is not looked at. */
+static bool wants_branch(const struct preamble *preamble) {
+    const struct conditional *top = &preamble->stack[preamble->depth - 1];
+
+    return top->outer_active && !top->was_active;
 }
 
 static void next_branch(struct preamble *preamble, struct loc loc, bool value) {
@@ -243,7 +302,7 @@ static bool conditional(struct preamble *preamble, const char *name, struct loc 
     else if (strcmp(name, "if") == 0)
         open_conditional(preamble, loc, is_active(preamble) && evaluate(preamble, end));
     else if (strcmp(name, "elif") == 0)
-        next_branch(preamble, loc, evaluate(preamble, end));
+        next_branch(preamble, loc, preamble->depth == 0 || wants_branch(preamble) ? evaluate(preamble, end) : false);
     else if (strcmp(name, "endif") == 0 && preamble->depth > 0)
         preamble->depth--;
     else if (strcmp(name, "else") == 0 || strcmp(name, "endif") == 0)
@@ -271,8 +330,32 @@ static void include(struct preamble *preamble, struct loc loc, uint32_t end) {
     parser_include(preamble->parser, name, close == '"', (struct loc){begin - 1, at + 1});
 }
 
+/* What scripts ask for in conditions; made when there is the first directive. */
+static void define_machine(struct parser *parser) {
+    static const char text[] = "KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))";
+    const char *all;
+
+    parser->has_machine = true;
+#if defined(__x86_64__)
+    hash_put(&parser->defines, "__x86_64__", arena_make(parser->arena, struct parser_define));
+#elif defined(__aarch64__)
+    hash_put(&parser->defines, "__aarch64__", arena_make(parser->arena, struct parser_define));
+#endif
+    all = arena_printf(parser->arena, "%s\nLINUX_VERSION_CODE %u", text, parser->env ? parser->env->kernel_version : 0);
+    uint32_t size = (uint32_t)strlen(all), begin;
+    if (!source_add_file(parser->source, parser->arena, "<linux/version.h>", all, size, (struct loc){0, 0}, &begin))
+        return;
+    struct lexer lexer = {parser->arena, parser->source, parser->diags, begin, begin + size};
+    struct preamble inner = {.parser = parser, .lexer = &lexer};
+    define(&inner, begin + (uint32_t)strlen(text));
+    lexer.position = begin + (uint32_t)strlen(text);
+    define(&inner, begin + size);
+}
+
 /* At the #. */
 static void directive(struct preamble *preamble) {
+    if (!preamble->parser->has_machine)
+        define_machine(preamble->parser);
     struct lexer *lexer = preamble->lexer;
     struct diag_list *diags = preamble->parser->diags;
     uint32_t begin = lexer->position++, end = parser_directive_end(lexer);

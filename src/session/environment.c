@@ -119,6 +119,9 @@ void session_environment(struct session *s) {
         options[i] = (struct lang_option){s->options->script_options[i].name, s->options->script_options[i].value};
     s->env.options = options;
     s->env.option_count = s->options->script_option_count;
+    unsigned major = 0, minor = 0, patch = 0;
+    sscanf(kernel_release(s->arena), "%u.%u.%u", &major, &minor, &patch);
+    s->env.kernel_version = (major << 16) + (minor << 8) + (patch > 255 ? 255 : patch);
     s->env.self_pid = (uint32_t)getpid();
     s->env.start_boottime = (uint64_t)clock_ns(CLOCK_BOOTTIME);
     s->env.boot_to_real = (uint64_t)clock_ns(CLOCK_REALTIME) - s->env.start_boottime;

@@ -263,3 +263,41 @@ def test_definitions_of_c():
                 print(Q); print(M); @[M] = N; print(N + 1); }"""
     assert printed(program) == ["(32, 1, 16, 8, 48, 6)", "Q", "M", "4", "@[M]: N"]
     assert "Redefinition of 'struct a'" in run("struct a { int x; }; struct a { int y; }; begin { }").stderr
+
+
+def test_macros_of_c():
+    program = """
+        #define MAX(a, b) ((a) > (b) ? (a) : (b))
+        #define SQUARE(x) x*x
+        #define NAME(x) #x
+        #define TEN 10
+        #define TWICE(f, x) f(f(x))
+        #define INCREASED(x) ((x) + 1)
+        #define FOUR() 4
+        begin { $x = 4; print((MAX(MAX(1, 5), 3), SQUARE(1 + 2), NAME(abc), MAX(TEN, 2) + TEN, TWICE(INCREASED, 5), FOUR(),
+                MAX($x, $x + 1))); }"""
+    assert printed(program) == ["(5, 5, abc, 20, 7, 4, 5)"]
+
+
+def test_conditions_of_c():
+    program = """
+        #include <linux/version.h>
+        #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0) && !defined(NOPE) && defined BPFTRACE_HAVE_BTF
+        #define A 1
+        #elif 1 / 0
+        #error no
+        #else
+        #define A 2
+        #endif
+        #define V 3
+        #if (V * 2 == 6 ? V : 0) && ~0 == -1 && (7 % 4) == 3 && 1 << 3 == 8 && UNKNOWN == 0
+        #define B 1
+        #endif
+        #ifdef V
+        #undef V
+        #endif
+        #ifndef V
+        #define V 9
+        #endif
+        begin { print((A, B, V)); }"""
+    assert printed(program) == ["(1, 1, 9)"]
