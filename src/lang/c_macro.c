@@ -1,8 +1,8 @@
 /* C's macros as C has them: text for text. Needed where a macro has parameters, and for the conditions of #if; a plain
  * #define is parsed where it stands (parser_define_value).
  *
- * A use is expanded to a text: arguments first, then the body with the arguments in it once more, the macro itself being
- * out of sight. The text becomes a part of the source, called <NAME>, so messages point at the use. */
+ * A use is expanded to a text: arguments first, then the body with the arguments in it once more, the macro itself
+ * being out of sight. The text becomes a part of the source, called <NAME>, so messages point at the use. */
 #include "lang/parser.h"
 
 #include <string.h>
@@ -187,8 +187,8 @@ static void expand(struct expansion *x, struct text text) {
     x->depth--;
 }
 
-const char *parser_expand_text(struct parser *parser, uint32_t begin, uint32_t end, bool keep_defined, const char **text,
-                               uint32_t *size) {
+const char *parser_expand_text(struct parser *parser, uint32_t begin, uint32_t end, bool keep_defined,
+                               const char **text, uint32_t *size) {
     struct expansion x = {.parser = parser, .keep_defined = keep_defined};
     struct text result = expanded(&x, (struct text){parser->source->text + begin, end > begin ? end - begin : 0});
 
@@ -223,8 +223,8 @@ struct node *parser_macro_value(struct parser *parser, struct parser_define *def
     else if (!problem)
         problem = parser_expand_text(parser, loc.begin, end, false, &text, &size);
     if (!problem && (parser->file_depth >= DEPTH_LIMIT ||
-                     !source_add_file(parser->source, parser->arena, arena_printf(parser->arena, "<%s>", use->text), text,
-                                      size, loc, &begin)))
+                     !source_add_file(parser->source, parser->arena, arena_printf(parser->arena, "<%s>", use->text),
+                                      text, size, loc, &begin)))
         problem = "there is too much of it";
     if (problem) {
         parser_error(parser, "bad-macro", loc, "%s cannot be used here: %s", use->text, problem);

@@ -497,6 +497,7 @@ const struct type *check_expression(struct check *c, struct node *node) {
         [NODE_BLOCK] = check_block,
         [NODE_BLOCK_VALUE] = check_block_value,
         [NODE_COMPTIME] = check_comptime,
+        [NODE_FUNCTION] = check_function,
         [NODE_TYPE] = check_type,
     };
 
@@ -513,7 +514,10 @@ const struct type *check_expression(struct check *c, struct node *node) {
 }
 
 static void report_void(struct check *c, const struct node *node) {
-    if (node->kind == NODE_BLOCK || node->kind == NODE_BLOCK_VALUE) {
+    if (node->kind == NODE_FUNCTION) {
+        check_error(c, "no-value", node->loc, "%s() should not be used in an expression: it has no value", node->text);
+        check_hint(c, "say what it returns: fn %s(...) : int64 { ... }", node->text);
+    } else if (node->kind == NODE_BLOCK || node->kind == NODE_BLOCK_VALUE) {
         check_error(c, "no-value", node->loc, "This block has no value");
         check_hint(c, "a block is worth its last expression, which stands there without a semicolon");
     } else if (node->kind == NODE_CALL) {

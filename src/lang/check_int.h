@@ -47,6 +47,8 @@ struct check {
     VEC(struct lang_variable *) gone; /* variables of blocks that have ended, for hints */
     unsigned loop_depth;              /* loops around, unrolled ones too: where break has a meaning */
     unsigned callback_depth;          /* loops that the kernel calls back */
+    const struct node *function;      /* NODE_FUNCTION around; its type is known */
+    unsigned function_depth;          /* callback_depth at its start */
     const struct node *aggregate;     /* the call that may be an aggregate: it is assigned to a map */
     VEC(struct map_state) map_states; /* by lang_map.index */
 };
@@ -125,6 +127,7 @@ const struct type *check_reduced_type(const struct type *aggregate);
 void check_probe(struct check *c, struct node *probe);
 void check_block(struct check *c, struct node *block);
 void check_block_value(struct check *c, struct node *node);
+void check_function(struct check *c, struct node *node);
 struct lang_variable *check_find_variable(struct check *c, const struct node *node);
 void check_assign_variable(struct check *c, struct lang_variable *variable, const struct node *value,
                            const struct type *type, struct loc loc);

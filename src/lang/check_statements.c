@@ -362,9 +362,50 @@ static void check_for_map(struct check *c, struct node *node) {
     close_loop(c, &scope);
 }
 
+static void check_function_return(struct check *c, struct node *node) {
+    const struct type *type = node->child ? check_value(c, node->child) : type_void(), *wanted = c->function->type;
+
+    if (c->callback_depth > c->function_depth) {
+        check_error(c, "return-in-loop", node->loc, "A function cannot return from inside of a loop");
+        check_hint(c, "keep the value in a variable, break, and return it behind the loop");
+    } else if (type && wanted && (type->kind == TYPE_VOID) != (wanted->kind == TYPE_VOID)) {
+        check_error(c, "return-type", node->loc, "The function %s returns '%s', not '%s'", c->function->text,
+                    check_type_text(c, wanted), check_type_text(c, type));
+    } else if (type && wanted && wanted->kind != TYPE_VOID && !(check_is_integer(type) && check_is_integer(wanted))) {
+        const struct type *both = check_promote(c, wanted, type);
+        if (!both || !type_equal(both, wanted))
+            check_error(c, "return-type", node->loc, "The function %s returns '%s', not '%s'", c->function->text,
+                        check_type_text(c, wanted), check_type_text(c, type));
+    }
+}
+
 static void check_return(struct check *c, struct node *node) {
-    if (node->child)
+    if (c->function)
+        check_function_return(c, node);
+    else if (node->child)
         check_value(c, node->child);
+}
+
+/* A use of a function: parameters, body, and a value of its own type. */
+void check_function(struct check *c, struct node *node) {
+    const struct node *outer = c->function;
+    unsigned outer_depth = c->function_depth, loop_depth = c->loop_depth;
+    const struct type *type = check_type_name(c, node->type_name);
+    struct node *child = node->child;
+    struct scope scope;
+
+    node->type = type && type->kind != TYPE_VOID ? check_variable_type(c, type) : type;
+    open_scope(c, &scope);
+    for (; child->kind == NODE_LET; child = child->next)
+        check_statement(c, child);
+    c->function = node;
+    c->function_depth = c->callback_depth;
+    c->loop_depth = 0;
+    check_block(c, child);
+    c->function = outer;
+    c->function_depth = outer_depth;
+    c->loop_depth = loop_depth;
+    close_scope(c, &scope);
 }
 
 static void check_jump(struct check *c, struct node *node) {
@@ -398,6 +439,7 @@ void check_probe(struct check *c, struct node *probe) {
     c->scope = NULL;
     c->gone.count = 0;
     c->loop_depth = c->callback_depth = 0;
+    c->function = NULL;
     if (predicate)
         check_condition(c, predicate);
     check_block(c, node_probe_body(probe));

@@ -157,6 +157,8 @@ static struct node *copy(struct expander *e, const struct use *use, const struct
 /* ---- which macro ------------------------------------------------------------------------------------------- */
 
 static bool takes(const struct lang_macro_parameter *parameter, const struct node *argument) {
+    if (parameter->type) /* of a function */
+        return true;
     switch (parameter->kind) {
     case NODE_VARIABLE:
         return argument->kind == NODE_VARIABLE;
@@ -193,7 +195,8 @@ static void report_mismatch(struct expander *e, const struct lang_macro *macro, 
     }
     if (given != macro->parameters.count) {
         diag_error(e->diags, "macro-arguments", use->loc,
-                   "Call to macro has wrong number arguments. Expected: %u but got %u", macro->parameters.count, given);
+                   "Call to %s has wrong number arguments. Expected: %u but got %u",
+                   macro->result ? "function" : "macro", macro->parameters.count, given);
         return;
     }
     for (uint32_t i = 0; i < given; i++, argument = argument->next) {
@@ -291,6 +294,46 @@ static struct node *use_macro(struct expander *e, struct lang_macro *macro, stru
     return body;
 }
 
+/* The parameters as variables of their own, then the body: { let $a : type = argument; ... } */
+static struct node *use_function(struct expander *e, struct lang_macro *function, struct node *node) {
+    static const struct lang_macro no_parameters;
+    struct use use = {.macro = &no_parameters, .hygiene = ++e->expansions};
+    struct node **link = &node->child, *body;
+
+    if (function->expanding) {
+        diag_error(e->diags, "function-recursion", node->loc, "Recursive function call detected: %s", function->name);
+        diag_hint(e->diags, "functions are part of the program that uses them and have no stack of their own");
+        e->stopped = true;
+        return node;
+    }
+    if (!source_add_expansion(e->program->source, e->program->arena, function->definition, node->loc, &use.shift))
+        stop(e, "program-too-large", node->loc, "the program is too large with its functions expanded");
+    for (uint32_t i = 0; i < function->parameters.count; i++) {
+        struct node *let = arena_make(e->program->arena, struct node), *argument = *link;
+        *let = (struct node){.kind = NODE_LET, .loc = argument->loc, .child = argument, .next = argument->next};
+        let->text = function->parameters.data[i].name;
+        let->type_name = function->parameters.data[i].type;
+        let->hygiene = use.hygiene;
+        let->height = (uint16_t)(argument->height + 1);
+        argument->next = NULL;
+        *link = let;
+        link = &let->next;
+        e->node_count++;
+    }
+    *link = body = copy(e, &use, function->body);
+    function->expanding = true;
+    expand_children(e, body);
+    function->expanding = false;
+    node->kind = NODE_FUNCTION;
+    node->type_name = function->result;
+    node->height = 0;
+    for (const struct node *child = node->child; child; child = child->next) {
+        if (child->height >= node->height)
+            node->height = (uint16_t)(child->height + 1);
+    }
+    return node;
+}
+
 /* Statements of an expression that is only run for what it does are statements. */
 static struct node *flatten(struct node *statement) {
     struct node *value = statement->child;
@@ -318,7 +361,9 @@ static struct node *expand_statement(struct expander *e, struct node *statement)
     }
     expand_children(e, value);
     struct lang_macro *macro = e->stopped ? NULL : find(e, value);
-    return macro ? use_macro(e, macro, value) : statement;
+    if (macro && macro->result)
+        use_function(e, macro, value);
+    return macro && !macro->result ? use_macro(e, macro, value) : statement;
 }
 
 /* Macros inside of typeof(). */
@@ -344,6 +389,8 @@ static struct node *expand(struct expander *e, struct node *node) {
     if (node->kind != NODE_CALL && node->kind != NODE_IDENTIFIER)
         return node;
     struct lang_macro *macro = e->stopped ? NULL : find(e, node);
+    if (macro && macro->result)
+        return use_function(e, macro, node);
     return macro ? node_block_value(use_macro(e, macro, node)) : node;
 }
 

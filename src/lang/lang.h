@@ -238,11 +238,13 @@ struct lang_macro {
         enum node_kind kind; /* VARIABLE, MAP, or IDENTIFIER for any expression */
         const char *name;    /* with the $ or @ */
         struct loc loc;
+        const struct type_name *type; /* of a function */
     })
     parameters;
-    struct node *body;        /* BLOCK */
-    struct lang_macro *other; /* of the same name, with other parameters */
-    bool is_library;          /* comes with tarsier */
+    struct node *body;              /* BLOCK */
+    struct lang_macro *other;       /* of the same name, with other parameters */
+    const struct type_name *result; /* fn: what it returns; NULL: it is a macro */
+    bool is_library;                /* comes with tarsier */
     bool expanding;
 };
 

@@ -388,6 +388,14 @@ static ir_value lower_variable(struct lower *l, const struct node *node) {
     return ir_load(l->f, 8, memory.base, memory.offset);
 }
 
+static ir_value lower_function_scalar(struct lower *l, const struct node *node) {
+    ir_slot slot = lower_temp_slot(l, 8);
+
+    lower_store_slot(l, slot, ir_constant(l->f, 0));
+    lower_function(l, node, place_direct(ir_slot_address(l->f, slot), 0));
+    return lower_resize(l, lower_take_slot(l, slot), node->type);
+}
+
 ir_value lower_scalar(struct lower *l, const struct node *node) {
     node = lower_value(l, node);
     if (node->is_constant)
@@ -412,6 +420,8 @@ ir_value lower_scalar(struct lower *l, const struct node *node) {
         return lower_ternary(l, node);
     case NODE_CAST:
         return lower_cast(l, node);
+    case NODE_FUNCTION:
+        return lower_function_scalar(l, node);
     case NODE_CALL:
         return node->builtin ? lower_builtin(l, node) : lower_call(l, node);
     case NODE_FIELD:

@@ -63,6 +63,13 @@ struct loop {
     bool returns;        /* the body contains `return`: tested after the loop */
 };
 
+/* A use of a function: where its value goes and where `return` leads. */
+struct lower_function {
+    const struct type *type;
+    struct place result;
+    ir_block end;
+};
+
 struct temp {
     ir_slot slot;
     uint32_t size;
@@ -96,6 +103,7 @@ struct lower {
     bool has_loops; /* context and scratch base are kept in slots for callbacks */
     ir_slot context_slot, scratch_slot, return_slot, probe_slot;
     struct loop *loop;
+    struct lower_function *function; /* NULL: return ends the probe */
 
     struct guard *guard;
     VEC(struct temp) temps;
@@ -137,6 +145,8 @@ void lower_block(struct lower *l, const struct node *block);
 void lower_leave(struct lower *l); /* end the probe from here */
 /* What the value of an expression comes from: runs the statements of a BLOCK_VALUE, chooses known branches. */
 const struct node *lower_value(struct lower *l, const struct node *node);
+/* Runs a use of a function; its value is put at `result`, which is of its type and zero. */
+void lower_function(struct lower *l, const struct node *node, struct place result);
 /* Does computing it run statements? */
 bool lower_has_statements(const struct node *node);
 

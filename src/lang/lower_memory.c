@@ -646,6 +646,14 @@ static void typeinfo_into(struct lower *l, const struct node *node, const struct
     text_into(l, type_text(l->arena, node->common), fields[2].type, place_add(l, to, fields[2].offset), clean);
 }
 
+static void function_into(struct lower *l, const struct node *node, const struct type *type, struct place to) {
+    struct place result = lower_temp(l, node->type->size);
+
+    lower_zero(l, result, (node->type->size + 7) & ~7u);
+    lower_function(l, node, result);
+    lower_copy_value(l, result, node->type, to, type);
+}
+
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
     node = lower_value(l, node);
     if (type_is_scalar(type)) {
@@ -667,6 +675,9 @@ void lower_into(struct lower *l, const struct node *node, const struct type *typ
         break;
     case NODE_IDENTIFIER:
         lower_builtin_into(l, node, type, to);
+        break;
+    case NODE_FUNCTION:
+        function_into(l, node, type, to);
         break;
     case NODE_CALL:
         if (node->builtin)

@@ -346,11 +346,22 @@ static void lower_ternary_statement(struct lower *l, const struct node *node) {
     ir_enter(f, join);
 }
 
+/* Room for a value that nobody wants. */
+static struct place function_result(struct lower *l, const struct type *type) {
+    if (type->kind == TYPE_VOID)
+        return place_direct(IR_NONE, 0);
+    struct place place = lower_temp(l, type->size);
+    lower_zero(l, place, (type->size + 7) & ~7u);
+    return place;
+}
+
 /* An expression for what it does; `next`: the statement behind it. */
 static void lower_effect(struct lower *l, const struct node *node, const struct node *next) {
     node = lower_value(l, node);
     if (node->kind == NODE_BLOCK)
         lower_block(l, node);
+    else if (node->kind == NODE_FUNCTION)
+        lower_function(l, node, function_result(l, node->type));
     else if (node->kind == NODE_INCREMENT)
         lower_increment(l, node, false);
     else if (node->kind == NODE_TERNARY && !type_is_scalar(node->type))
@@ -359,6 +370,18 @@ static void lower_effect(struct lower *l, const struct node *node, const struct 
         lower_call_statement(l, node, next);
     else if (node->type && type_is_scalar(node->type))
         lower_scalar(l, node);
+}
+
+static void lower_return(struct lower *l, const struct node *node) {
+    if (!l->function) {
+        if (node->child && l->result_slot != IR_NONE && type_is_scalar(node->child->type))
+            lower_store_slot(l, l->result_slot, lower_number(l, node->child));
+        lower_leave(l);
+        return;
+    }
+    if (node->child)
+        lower_into(l, node->child, l->function->type, l->function->result, true);
+    ir_jump(l->f, l->function->end);
 }
 
 static void lower_statement(struct lower *l, const struct node *node) {
@@ -392,9 +415,7 @@ static void lower_statement(struct lower *l, const struct node *node) {
         lower_for_map(l, node);
         break;
     case NODE_RETURN:
-        if (node->child && l->result_slot != IR_NONE && type_is_scalar(node->child->type))
-            lower_store_slot(l, l->result_slot, lower_number(l, node->child));
-        lower_leave(l);
+        lower_return(l, node);
         break;
     case NODE_BREAK:
     case NODE_CONTINUE:
@@ -472,4 +493,22 @@ const struct node *lower_value(struct lower *l, const struct node *node) {
         else
             return node;
     }
+}
+
+void lower_function(struct lower *l, const struct node *node, struct place result) {
+    struct ir_function *f = l->f;
+    struct lower_function function = {node->type, result, ir_block_new(f, f->current)}, *outer = l->function;
+    struct guard *guard = l->guard;
+    const struct node *child = node->child;
+
+    l->guard = NULL;
+    for (; child->kind == NODE_LET; child = child->next)
+        lower_let(l, child);
+    l->function = &function;
+    lower_block(l, child);
+    if (!ir_finished(f))
+        ir_jump(f, function.end);
+    ir_enter(f, function.end);
+    l->function = outer;
+    l->guard = guard;
 }

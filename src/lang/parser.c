@@ -10,7 +10,6 @@ static const struct {
     enum token_kind follower; /* the token that must come behind the word; TOKEN_END: any */
     bool is_top_level;
 } unknown_constructs[] = {
-    {"fn", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"subprog", "function definitions", "write the body where it is used", TOKEN_IDENTIFIER, true},
     {"switch", "switch", "use if ... else if ... else", TOKEN_END, false},
     {"goto", "goto", NULL, TOKEN_IDENTIFIER, false},
@@ -397,6 +396,8 @@ static void top_level(struct parser *parser) {
         parser_map_declaration(parser);
     } else if (parser_at_word(parser, "macro") && parser_peek(parser).kind == TOKEN_IDENTIFIER) {
         parser_macro(parser);
+    } else if (parser_at_word(parser, "fn") && parser_peek(parser).kind == TOKEN_IDENTIFIER) {
+        parser_function(parser);
     } else {
         node_list_add(probes, parser_probe(parser));
     }

@@ -131,6 +131,7 @@ void parser_import(struct parser *parser); /* at the word */
 void parser_include(struct parser *parser, const char *name, bool is_quoted, struct loc place);
 void parser_map_declaration(struct parser *parser);
 void parser_macro(struct parser *parser);
+void parser_function(struct parser *parser);
 struct node *parser_probe(struct parser *parser);
 /* Does the text look like the head of a probe (`begin {`, `kprobe:x`)? Then a brace before it is missing. */
 bool parser_at_probe(const struct parser *parser);

@@ -12,6 +12,15 @@ static const struct lang_macro_parameter *find(const struct lang_macro *macro, c
     return NULL;
 }
 
+/* $x : type of a function */
+static const struct type_name *parameter_type(struct parser *parser, const struct token *name) {
+    if (name->kind != TOKEN_VARIABLE &&
+        parser_error(parser, "function-parameter", name->loc, "the parameters of a function are variables"))
+        diag_hint(parser->diags, "as in: fn add($a : int64, $b : int64) : int64 { return $a + $b; }");
+    parser_expect(parser, TOKEN_COLON, "and a type behind the parameter");
+    return parser_type(parser);
+}
+
 static void parameter(struct parser *parser, struct lang_macro *macro) {
     struct token token = parser->token;
     enum node_kind kind = token.kind == TOKEN_VARIABLE ? NODE_VARIABLE
@@ -25,9 +34,10 @@ static void parameter(struct parser *parser, struct lang_macro *macro) {
             diag_hint(parser->diags, "$x takes a variable, @m a map, a plain name any expression");
         return;
     }
+    const struct type_name *type = macro->result ? parameter_type(parser, &token) : NULL;
     if (find(macro, token.text))
         parser_error(parser, "macro-parameter", token.loc, "%s is a parameter already", token.text);
-    vec_push(parser->arena, &macro->parameters, ((struct lang_macro_parameter){kind, token.text, token.loc}));
+    vec_push(parser->arena, &macro->parameters, ((struct lang_macro_parameter){kind, token.text, token.loc, type}));
 }
 
 static void parameters(struct parser *parser, struct lang_macro *macro) {
@@ -95,6 +105,33 @@ static struct lang_macro *read(struct parser *parser) {
     macro->definition = (struct loc){begin, parser->previous_end};
     parser_accept(parser, TOKEN_SEMICOLON);
     return macro;
+}
+
+/* fn name($a : type) : type { ... return value; } */
+void parser_function(struct parser *parser) {
+    struct lang_macro *function = arena_make(parser->arena, struct lang_macro);
+    struct type_name *result = arena_make(parser->arena, struct type_name);
+    uint32_t begin = parser->token.loc.begin;
+
+    *result = (struct type_name){.name = "void", .loc = parser->token.loc};
+    function->result = result;
+    parser_advance(parser);
+    function->name = parser->token.text;
+    function->name_loc = parser->token.loc;
+    parser_advance(parser);
+    if (!parser_at(parser, TOKEN_OPEN_PAREN))
+        parser_expect(parser, TOKEN_OPEN_PAREN, "after the name of the function");
+    else
+        parameters(parser, function);
+    if (parser_accept(parser, TOKEN_COLON))
+        function->result = parser_type(parser);
+    function->body = parser_block(parser, "after the head of the function");
+    function->definition = (struct loc){begin, parser->previous_end};
+    if (parser->panicking)
+        return;
+    for (struct node *statement = function->body->child; statement; statement = statement->next)
+        statement->is_tail = false;
+    add(parser, function);
 }
 
 void parser_macro(struct parser *parser) {

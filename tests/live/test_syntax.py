@@ -71,6 +71,23 @@ VALUES = {
                       'print(($m, $k, $z)); }', "(1, 5, 3)|@n: 1"),
     "old-call-of-a-macro": ("macro add_one(x) { x + 1 } begin { print(add_one!(1)); }", "2"),
     "name-of-a-probe": ("first=begin { print(1); } second=begin, end { print(2); }", "1|2|2"),
+    # ---- functions
+    "function": ("fn add($a : int64, $b : int64) : int64 { return $a + $b; } begin { $a = 5; print(add($a, add(1, 2))); }",
+                 "8"),
+    "function-returns-early": ("fn sign($x : int64) : int64 { if ($x < 0) { return -1; } else if ($x == 0) { return 0; } "
+                               "return 1; } begin { print((sign(-5), sign(0), sign(7))); @a = sign(3) + sign(4); }",
+                               "(-1, 0, 1)|@a: 2"),
+    "function-of-text": ('fn size($x : int64) : string[16] { if ($x > 10) { return "large"; } return "small"; } '
+                         'begin { printf("%s %s\\n", size(11), size(1)); @[size(20)] = 1; }', "large small|@[large]: 1"),
+    "function-without-value": ("fn note($x : int64) { @n[$x] = 1; if ($x == 2) { return; } @m += $x; } "
+                               "begin { note(1); note(2); note(3); }", "@m: 4|@n[1]: 1|@n[2]: 1|@n[3]: 1"),
+    "function-with-loop": ("fn total($n : int64) : int64 { $s = (int64)0; for $i : 0..$n { $s += $i; } return $s; } "
+                           "begin { for $i : 0..3 { @t += total($i + 3); } print(total(5)); }", "10|@t: 19"),
+    "function-of-a-pointer": ("fn task() : struct task_struct * { return curtask; } begin { print(task()->pid == pid); }",
+                              "true"),
+    "function-cuts": ("fn low($x : uint64) : uint8 { return $x + 300; } begin { $a = 5; print(low($a)); }", "49"),
+    "function-that-exits": ("fn stop($x : int64) : int64 { if ($x > 1) { exit(); } return $x; } "
+                            "begin { print(stop(1)); print(stop(2)); }", "1"),
     # ---- comptime
     "comptime-if": ('begin { if comptime (sizeof(int64) == 8) { print("64"); } else { nonsense(); } }', "64"),
     "comptime-else": ('begin { if comptime (1 > 2) { $x = args.nothing; } else if comptime true { print("b"); } }', "b"),
@@ -164,6 +181,13 @@ ERRORS = {
     "fail-behind-an-ordinary-if": ('begin { if (false) { fail("always"); } }', "ERROR: always"),
     "static-assert": ('begin { static_assert(sizeof(int64) == 4, "of this size"); }', "stdin:1:9-58: ERROR: of this size\n"),
     "exists-of-no-field": ("begin { print(exists(pid)); }", "exists() asks for a field"),
+    "function-recursion": ("fn a($x : int64) : int64 { return a($x); } begin { print(a(1)); }",
+                           "Recursive function call detected: a"),
+    "function-return-in-loop": ("fn a() : int64 { for $i : 0..3 { return 1; } return 2; } begin { print(a()); }",
+                                "A function cannot return from inside of a loop"),
+    "function-return-type": ('fn a() : int64 { return "x"; } begin { print(a()); }',
+                             "The function a returns 'int64', not 'string[2]'"),
+    "function-no-value": ("fn a() { } begin { $x = a(); }", "a() should not be used in an expression"),
     "too-much": ("macro a(x) { x + x + x + x } begin { print(" + "a(" * 12 + "1" + ")" * 12 + "); }",
                  "too large with its macros expanded"),
 }
