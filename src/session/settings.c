@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum value_kind { NUMBER, WORD, TEXT, CHOICE, NO_EFFECT }; /* CHOICE: a WORD that changes nothing */
+enum value_kind { NUMBER, WORD, TEXT, CHOICE, IGNORED_NUMBER, NO_EFFECT }; /* CHOICE: a WORD that changes nothing */
 
 static const char *const missing_names[] = {
     [SESSION_MISSING_ERROR] = "error", [SESSION_MISSING_WARN] = "warn", [SESSION_MISSING_IGNORE] = "ignore", NULL};
@@ -19,6 +19,9 @@ static const char *const full_names[] = {
 static const char *const license_names[] = {
     "Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL", NULL};
 static const char *const truth_names[] = {"false", "true", NULL};
+/* of settings without effect */
+static const char *const truth_choices[] = {"true", "false", "1", "0", NULL};
+static const char *const cache_choices[] = {"PER_PID", "PER_PROGRAM", "NONE", "1", "0", NULL};
 
 #define FIELD(name) offsetof(struct session_settings, name)
 
@@ -40,16 +43,16 @@ static const struct setting {
     {"stack_mode", WORD, FIELD(stack_mode), NULL, 0, 0, type_stack_mode_names},
     {"str_trunc_trailer", TEXT, FIELD(string_trailer), NULL, 0, 0, NULL},
     /* settings of bpftrace that have nothing to act on here */
-    {"cache_user_symbols", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"cpp_demangle", NO_EFFECT, 0, "no_cpp_demangle", 0, 0, NULL},
-    {"lazy_symbolication", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"cache_user_symbols", CHOICE, 0, NULL, 0, 0, cache_choices},
+    {"cpp_demangle", CHOICE, 0, "no_cpp_demangle", 0, 0, truth_choices},
+    {"lazy_symbolication", CHOICE, 0, NULL, 0, 0, truth_choices},
     {"license", CHOICE, 0, NULL, 0, 0, license_names},
-    {"log_size", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"max_bpf_progs", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"max_probes", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"log_size", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
+    {"max_bpf_progs", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
+    {"max_probes", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
     {"max_type_res_iterations", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"on_stack_limit", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"show_debug_info", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"on_stack_limit", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
+    {"show_debug_info", CHOICE, 0, NULL, 0, 0, truth_choices},
     {"symbol_source", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"unstable_addr", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"unstable_dw_ustack", NO_EFFECT, 0, NULL, 0, 0, NULL},
@@ -59,7 +62,7 @@ static const struct setting {
     {"unstable_map_decl", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"unstable_tseries", NO_EFFECT, 0, NULL, 0, 0, NULL},
     {"unstable_typeinfo", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"use_blazesym", NO_EFFECT, 0, NULL, 0, 0, NULL},
+    {"use_blazesym", CHOICE, 0, NULL, 0, 0, truth_choices},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 
@@ -113,6 +116,10 @@ static const char *set(struct session *s, const struct setting *setting, const c
         if (!find_word(setting->words, text, &value))
             return arena_printf(s->arena, "Invalid value for %s. Found: %s. Valid values: %s.", setting->key, text,
                                 comma_list(s->arena, setting->words));
+        return NULL;
+    case IGNORED_NUMBER:
+        if (!str_to_u64(text, &number) || number > setting->most)
+            return arena_printf(s->arena, "%s must be a number, not \"%s\"", setting->key, text);
         return NULL;
     case NO_EFFECT:
         return NULL;
@@ -173,6 +180,11 @@ static void read_block(struct session *s) {
         if (!setting) {
             report_unknown(s, item, key);
             continue;
+        }
+        if (strcmp(key, setting->key) != 0) {
+            diag_warning(&s->diags, "renamed-setting", item->name_loc, "%s has been renamed to %s", item->name,
+                         setting->key);
+            diag_hint(&s->diags, "older versions of bpftrace know the old name only");
         }
         const char *text = item->text ? item->text : arena_printf(s->arena, "%" PRId64, item->number);
         const char *problem = set(s, setting, text);

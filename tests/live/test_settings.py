@@ -76,3 +76,16 @@ def test_environment_goes_first(trace):
 def test_wrong_environment_is_said_once(trace):
     answer = configured(trace, "", "@ = 1;", BPFTRACE_MAX_STRLEN="lots")
     assert answer.value() == 1 and answer.stderr.count("max_strlen must be") == 1
+
+
+def test_old_names_are_told(trace):
+    answer = configured(trace, "strlen = 64; cat_bytes_max = 10", "@ = 1;")
+    assert "stdin:1:12-18: WARNING: strlen has been renamed to max_strlen" in answer.stderr
+    assert "cat_bytes_max has been renamed to max_cat_bytes" in answer.stderr and answer.values("@") == [1]
+
+
+@pytest.mark.parametrize("config", ["log_size = many", "show_debug_info = 5", "cpp_demangle = maybe",
+                                    "cache_user_symbols = SOME"])
+def test_settings_without_effect_have_a_type(trace, config):
+    answer = configured(trace, config, "")
+    assert answer.code == 1 and config.split()[0] in answer.stderr
