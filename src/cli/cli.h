@@ -46,7 +46,7 @@ struct cli_request {
     const char *program; /* as it was started: "tarsier", or "bpftrace" through a link of that name (see drop_in) */
     bool drop_in;        /* started as bpftrace: version, help and info in the form that scripts around it read */
     const char *expression, *output, *command;
-    const char *debuginfo, *probe_filter, *traceable_functions, *no_features;
+    const char *types, *debuginfo, *probe_filter, *traceable_functions, *no_features;
     VEC(const char *) include_directories, includes;
     pid_t pid;
     unsigned stages;

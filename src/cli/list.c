@@ -70,7 +70,14 @@ int cli_list(const struct cli_request *request) {
     probe_context_init(&listing.context, arena);
     listing.context.features = kernel_features_new(arena);
     listing.context.pid = request->pid;
-    int result = pattern ? list_patterns(&listing, arena, pattern) : list_pattern(&listing, NULL);
+    listing.context.types_path = request->types;
+    listing.context.debug_directories = probe_directories(arena, request->debuginfo);
+    const char *problem = probe_types_problem(&listing.context);
+    if (problem)
+        fprintf(stderr, "ERROR: --types %s: %s\n", request->types, problem);
+    int result = problem   ? SESSION_USER_ERROR
+                 : pattern ? list_patterns(&listing, arena, pattern)
+                           : list_pattern(&listing, NULL);
     view_output_free(listing.out);
     probe_context_free(&listing.context);
     arena_free(arena);

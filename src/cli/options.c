@@ -148,8 +148,12 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
     case CLI_INCLUDE:
         vec_push(request->arena, &request->includes, value);
         return true;
+    case CLI_TYPES:
+        request->types = value;
+        return true;
     case CLI_DEBUGINFO:
-        request->debuginfo = value;
+        request->debuginfo =
+            request->debuginfo ? arena_printf(request->arena, "%s:%s", request->debuginfo, value) : value;
         return true;
     case CLI_PROBE_FILTER:
         request->probe_filter = value;

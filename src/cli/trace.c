@@ -145,6 +145,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .include_directory_count = request->include_directories.count,
         .includes = request->includes.data,
         .include_count = request->includes.count,
+        .types = request->types,
         .debuginfo = request->debuginfo,
         .probe_filter = request->probe_filter,
         .traceable_functions = request->traceable_functions,

@@ -83,7 +83,7 @@ static bool is_available(struct check *c, const struct node *node, const struct 
 }
 
 static const struct type *kernel_struct_pointer(struct check *c, const char *name) {
-    const struct type *type = check_find_type(c, TYPE_NAME_STRUCT, name);
+    const struct type *type = check_find_kernel_type(c, TYPE_NAME_STRUCT, name);
 
     return type_pointer(c->arena, type ? type : type_void(), SPACE_KERNEL);
 }
@@ -107,7 +107,9 @@ static const struct type *args_type(struct check *c, const struct node *node) {
         return type_complete(c->target->args);
     check_error(c, "no-args", node->loc, "The probe '%s' has no arguments by name",
                 c->target->name ? c->target->name : "");
-    if (c->target->context == LANG_CONTEXT_UPROBE)
+    if (c->target->no_function)
+        check_hint(c, "%s; arg0, arg1, ... need none", c->target->no_function);
+    else if (c->target->context == LANG_CONTEXT_UPROBE)
         check_hint(c, "there is no debug information for it; use arg0, arg1, ...");
     else if (c->target->context == LANG_CONTEXT_URETPROBE)
         check_hint(c, "what the function returns is retval; keep arguments in a map from a uprobe");
@@ -122,9 +124,32 @@ static const struct type *args_type(struct check *c, const struct node *node) {
     return NULL;
 }
 
+const char *check_unreadable(const struct location *location) {
+    if (location->kind == LOCATION_NOWHERE)
+        return location->reason;
+    for (unsigned i = 0; location->kind != LOCATION_CONSTANT && i < location->count; i++)
+        if (lang_dwarf_register(location->registers[i]) < 0)
+            return "it is in a floating-point register, which BPF programs can not read";
+    return NULL;
+}
+
+/* The result of a user function whose debug information is known. */
+static const struct type *user_result_type(struct check *c, const struct node *node) {
+    const struct object_function *function = c->target->function;
+    const char *reason = check_unreadable(&function->result_location);
+
+    if (!reason)
+        return check_memory_type(c, type_complete(function->result), SPACE_USER);
+    check_error(c, "unreadable-result", node->loc, "The result of %s can not be read", function->name);
+    check_hint(c, "%s", reason);
+    return NULL;
+}
+
 static const struct type *result_type(struct check *c, const struct node *node) {
     const struct type *result = c->target->result;
 
+    if (c->target->function && c->target->function->result->kind != TYPE_VOID)
+        return user_result_type(c, node);
     if (!result)
         return type_int(64, false);
     if (result->kind != TYPE_VOID)

@@ -249,6 +249,21 @@ static void report_no_struct(struct check *c, const struct node *node, const str
         check_hint(c, "the elements of a tuple are .0, .1, ...");
 }
 
+/* An argument of a user function that is where no program can read it. */
+static bool is_unreadable(struct check *c, const struct node *node) {
+    const struct object_function *function = c->target->function;
+
+    if (!is_args(node->child) || !function || function->args != c->target->args)
+        return false;
+    const char *reason = check_unreadable(&function->locations[node->field - function->args->fields]);
+    if (!reason)
+        return false;
+    check_error(c, "unreadable-argument", node->loc, "The argument '%s' of %s can not be read", node->text,
+                function->name);
+    check_hint(c, "%s", reason);
+    return true;
+}
+
 static void check_field(struct check *c, struct node *node) {
     const struct type *object = check_expression(c, node->child);
 
@@ -269,6 +284,8 @@ static void check_field(struct check *c, struct node *node) {
         report_unknown_field(c, node, object);
         return;
     }
+    if (is_unreadable(c, node))
+        return;
     const struct type *type = node->field->type;
     if (!node->field->is_data_loc) {
         node->type = check_memory_type(c, type, check_object_space(c, node->child));

@@ -20,6 +20,8 @@
 
 #include "base/hash.h"
 #include "lang/lang.h"
+#include "lang/registers.h"
+#include "object/dwarf.h"
 
 /* Whether a map takes keys follows from the first use that shows it. */
 struct map_state {
@@ -92,6 +94,10 @@ const struct type *check_find_type(struct check *c, int keyword, const char *nam
 /* `string` without a size: a variable of that type takes the size of what is assigned. */
 bool check_is_growing_string(const struct type_name *name);
 bool check_knows_type(struct check *c, const struct type_name *name);
+/* The same, but never of the traced program. */
+const struct type *check_find_kernel_type(struct check *c, int keyword, const char *name);
+/* Why a value at this place can not be read; NULL when it can. */
+const char *check_unreadable(const struct location *location);
 /* NULL after an error, and where typeof() is not known yet. */
 const struct type *check_type_name(struct check *c, const struct type_name *name);
 /* For messages; literals show as int64. */

@@ -203,10 +203,30 @@ static const struct type *resolve_member(void *check, const struct type_name *na
     return check_type_name(check, name);
 }
 
-const struct type *check_find_type(struct check *c, int keyword, const char *name) {
+const struct type *check_find_kernel_type(struct check *c, int keyword, const char *name) {
     const struct type *type = lang_definition_type(c->program, keyword, name, resolve_member, c);
 
     return type ? type : c->env->find_type(c->env->context, keyword, name);
+}
+
+static const struct type *find_user_type(struct check *c, int keyword, const char *name) {
+    const struct lang_env *env = c->env;
+
+    return env->find_user_type ? env->find_user_type(env->context, c->target, keyword, name) : NULL;
+}
+
+/* The script's own definitions come first; then in probes of a program its types, elsewhere those of the kernel. */
+const struct type *check_find_type(struct check *c, int keyword, const char *name) {
+    bool is_user = c->target->context == LANG_CONTEXT_UPROBE || c->target->context == LANG_CONTEXT_URETPROBE;
+    const struct type *type = NULL;
+
+    if (is_user)
+        type = lang_definition_type(c->program, keyword, name, resolve_member, c);
+    if (is_user && !type)
+        type = find_user_type(c, keyword, name);
+    if (!type)
+        type = check_find_kernel_type(c, keyword, name);
+    return type || is_user ? type : find_user_type(c, keyword, name);
 }
 
 static const struct type *plain_type(struct check *c, const char *name) {

@@ -60,6 +60,8 @@ struct lang_target {
     const char *name;                         /* first probe name of the program */
     const struct object_usdt_arguments *usdt; /* usdt: what argN means; NULL for other kinds */
     bool writes_file;                         /* pinned iterator: printf() writes to the file that is being read */
+    const struct object_function *function;   /* uprobe, uretprobe: where `args` and `retval` are; NULL: not known */
+    const char *no_function;                  /* why it is not known */
     bool user_pointers; /* integers and void pointers from this probe's args point to user memory */
     enum lang_probe_id probe_id;
     uint32_t first_probe; /* index of its first name in the session's table of probe names */
@@ -104,6 +106,9 @@ struct lang_env {
     uint32_t include_count;
     /* struct, union, enum or typedef of the kernel (keyword as in struct type_name); NULL when unknown. */
     const struct type *(*find_type)(void *context, int keyword, const char *name);
+    /* The same of user programs: that of the target, of the traced process, of --types. */
+    const struct type *(*find_user_type)(void *context, const struct lang_target *target, int keyword,
+                                         const char *name);
     const char *(*nearest_type)(void *context, int keyword, const char *name); /* for hints; may give NULL */
     /* Enum constants of the kernel and named constants; *type is set for enumerators, NULL for plain numbers. */
     bool (*has_function)(void *context, const char *name); /* in the kernel */

@@ -205,7 +205,7 @@ ir_value lower_argument(struct lower *l, int64_t number, struct loc loc) {
 }
 
 static ir_value lower_builtin_retval(struct lower *l) {
-    const struct type *result = l->target->result;
+    const struct type *result = l->target->function ? l->target->function->result : l->target->result;
     ir_value value;
     if (l->target->argument_words)
         value = context_number(l, l->target->result_word);
@@ -215,7 +215,7 @@ static ir_value lower_builtin_retval(struct lower *l) {
         return ir_load_const(l->f, 8, lower_context(l), (int32_t)(8 * l->target->argument_count));
     else
         value = context_number(l, l->target->argument_count);
-    return result ? lower_resize(l, value, result) : value;
+    return result && type_is_scalar(result) ? lower_resize(l, value, result) : value;
 }
 
 /* Entry: the probed instruction itself. Return: the kernel remembers the function's address. */

@@ -19,6 +19,7 @@
 
 #include "lang/plan.h"
 #include "lang/registers.h"
+#include "object/dwarf.h"
 
 /* Where bytes lie and how they may be read. */
 enum lower_where {
@@ -174,6 +175,7 @@ void guard_join(struct lower *l, struct guard *guard);
 ir_block lower_fail_block(struct lower *l);
 ir_value place_address(struct lower *l, struct place place);
 struct place place_direct(ir_value base, int32_t offset);
+struct place lower_located(struct lower *l, const struct location *location, const struct type *type);
 struct place place_add(struct lower *l, struct place place, int64_t offset);
 struct place lower_place(struct lower *l, const struct node *node); /* an object behind a pointer or in args */
 ir_value lower_load(struct lower *l, struct place place, const struct type *type);

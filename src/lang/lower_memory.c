@@ -137,8 +137,42 @@ static struct place gather_words(struct lower *l, struct place place, uint32_t s
     return to;
 }
 
+static ir_value located_register(struct lower *l, const struct location *location, unsigned index) {
+    return lower_register(l, (uint32_t)lang_dwarf_register(location->registers[index]));
+}
+
+/* An argument or the result of a user function. What is not in memory is put there: structs may be indexed. */
+struct place lower_located(struct lower *l, const struct location *location, const struct type *type) {
+    if (location->kind == LOCATION_MEMORY)
+        return place_add(l, (struct place){WHERE_USER, located_register(l, location, 0), 0}, location->number);
+    if (location->kind == LOCATION_REGISTERS && type_is_scalar(type))
+        return place_direct(lower_context(l), lang_dwarf_register(location->registers[0]));
+    struct place temp = lower_temp(l, type->size > 16 ? (type->size + 7) & ~7u : 16);
+    ir_value first = location->kind == LOCATION_CONSTANT
+                         ? ir_constant(l->f, location->number)
+                         : ir_add_offset(l->f, located_register(l, location, 0), location->number);
+    ir_store(l->f, 8, temp.base, temp.offset, first);
+    ir_value second = location->kind == LOCATION_REGISTERS && location->count == 2 ? located_register(l, location, 1)
+                                                                                   : ir_constant(l->f, 0);
+    ir_store(l->f, 8, temp.base, temp.offset + 8, second);
+    return temp;
+}
+
+static bool is_located_args(const struct lower *l, const struct node *object) {
+    return l->target->function && l->target->function->args == l->target->args && object->builtin &&
+           object->builtin->id == LANG_BUILTIN_args;
+}
+
+static struct place result_place(struct lower *l) {
+    return lower_located(l, &l->target->function->result_location, l->target->function->result);
+}
+
 static struct place field_place(struct lower *l, const struct node *node) {
     const struct node *object = node->child;
+    if (is_located_args(l, object)) {
+        const struct object_function *function = l->target->function;
+        return lower_located(l, &function->locations[node->field - function->args->fields], node->field->type);
+    }
     struct place place = object->type->kind == TYPE_POINTER ? behind(l, object) : lower_place(l, object);
     place = place_add(l, place, node->field_offset);
     if (place.where == WHERE_CALL && !type_is_scalar(node->type))
@@ -184,6 +218,8 @@ struct place lower_place(struct lower *l, const struct node *node) {
     case NODE_CALL:
         if (node->builtin && node->builtin->id == LANG_BUILTIN_args)
             return args_place(l);
+        if (node->builtin && node->builtin->id == LANG_BUILTIN_retval && !type_is_scalar(node->type))
+            return result_place(l);
         break;
     case NODE_FIELD:
         return field_place(l, node);

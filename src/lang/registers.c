@@ -22,6 +22,8 @@ const struct lang_machine lang_machine = {.return_value = 80,
                                           .mode = 136,
                                           .mode_mask = 3,
                                           .user_mode = 3}; /* the privilege level in cs */
+/* rax rdx rcx rbx rsi rdi rbp rsp r8.. r15 rip */
+static const uint16_t dwarf_registers[] = {80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0, 128};
 #elif defined(__aarch64__)
 static const struct {
     const char *name;
@@ -43,6 +45,10 @@ const struct lang_machine lang_machine = {.return_value = 0,
                                           .mode = 264,
                                           .mode_mask = 15,
                                           .user_mode = 0}; /* the exception level in pstate */
+/* x0.. x30 sp */
+static const uint16_t dwarf_registers[] = {0,   8,   16,  24,  32,  40,  48,  56,  64,  72,  80,
+                                           88,  96,  104, 112, 120, 128, 136, 144, 152, 160, 168,
+                                           176, 184, 192, 200, 208, 216, 224, 232, 240, 248};
 #else
 #error "add the pt_regs table of this architecture"
 #endif
@@ -53,4 +59,8 @@ int lang_register_offset(const char *name) {
             return registers[i].offset;
     }
     return -1;
+}
+
+int lang_dwarf_register(unsigned number) {
+    return number < sizeof dwarf_registers / sizeof *dwarf_registers ? dwarf_registers[number] : -1;
 }

@@ -13,5 +13,6 @@ extern const struct lang_machine lang_machine;
 extern const uint16_t lang_argument_registers[6]; /* integer arguments of functions */
 extern const uint16_t lang_syscall_registers[6];  /* arguments of system calls */
 int lang_register_offset(const char *name);       /* -1: no such register */
+int lang_dwarf_register(unsigned number); /* offset of the register with that DWARF number; -1: none in pt_regs */
 
 #endif

@@ -3,6 +3,7 @@
 #include "object/btf_record.h"
 
 #include "base/str.h"
+#include "object/layout.h"
 #include <stdlib.h>
 
 enum {
@@ -32,10 +33,6 @@ static bool strip(struct object_btf *btf, uint32_t id, struct record *record, bo
 
 /* Structs, unions. */
 
-static uint32_t alignment_of_size(uint32_t size) {
-    return size % 8 == 0 ? 8 : size % 4 == 0 ? 4 : size % 2 == 0 ? 2 : 1;
-}
-
 static struct record_member {
     uint32_t name_offset, type, offset;
 } read_member(const struct record *record, uint32_t index) {
@@ -62,27 +59,6 @@ static uint32_t count_anonymous(struct object_btf *btf, uint32_t id, int depth) 
     return total;
 }
 
-/* Finds a storage of the field's type that holds all bits: the naturally aligned one as a C compiler would use, else
- * (packed structs) one that begins in the byte of the first bit or ends with the struct. */
-static bool place_bits(struct type_field *field, uint32_t struct_size, uint32_t first_bit, uint32_t width) {
-    uint32_t unit = field->type->size;
-
-    if (!type_is_scalar(field->type) || unit == 0 || unit > 8 || struct_size < unit || width > unit * 8)
-        return false;
-    const uint32_t starts[] = {first_bit / (unit * 8) * unit, first_bit / 8, struct_size - unit};
-    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-        uint64_t start_bit = 8 * (uint64_t)starts[i];
-        if (object_fits(struct_size, starts[i], unit) && start_bit <= first_bit &&
-            first_bit + (uint64_t)width <= start_bit + unit * 8) {
-            field->offset = starts[i];
-            field->bit_offset = (uint16_t)(first_bit - start_bit);
-            field->bit_size = (uint16_t)width;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool make_field(struct object_btf *btf, const struct record *record, struct record_member member,
                        struct type_field *field) {
     uint32_t first_bit = record->kind_flag ? BTF_MEMBER_BIT_OFFSET(member.offset) : member.offset;
@@ -93,7 +69,7 @@ static bool make_field(struct object_btf *btf, const struct record *record, stru
     if (!field->name && count_anonymous(btf, member.type, 0) >= MOST_ANONYMOUS)
         return false;
     if (width)
-        return place_bits(field, record->size_or_type, first_bit, width);
+        return object_place_bits(field, record->size_or_type, first_bit, width);
     field->offset = first_bit / 8;
     return first_bit % 8 == 0 && object_fits(record->size_or_type, field->offset, field->type->size);
 }
@@ -176,17 +152,15 @@ static struct type *make_type(struct object_btf *btf, enum type_kind kind, const
 
     type->kind = kind;
     type->size = record->size_or_type;
-    type->align = alignment_of_size(type->size);
+    type->align = object_alignment_of(type->size);
     type->name = record_copy_name(btf, record->name_offset);
     type->btf_id = record->id;
     type->owner = btf;
     return type;
 }
 
-static bool is_register_size(uint32_t size) { return size == 1 || size == 2 || size == 4 || size == 8; }
-
 static const struct type *make_int(struct object_btf *btf, const struct record *record) {
-    bool is_sized = record->kind == BTF_KIND_INT && is_register_size(record->size_or_type);
+    bool is_sized = record->kind == BTF_KIND_INT && object_is_register_size(record->size_or_type);
 
     if (!is_sized)
         return type_array(btf->arena, type_int(8, false), record->size_or_type);
@@ -242,7 +216,7 @@ static const struct type *make(struct object_btf *btf, const struct record *reco
     case BTF_KIND_ENUM:
     case RECORD_ENUM64:
         type = make_type(btf, TYPE_ENUM, record);
-        if (!is_register_size(type->size))
+        if (!object_is_register_size(type->size))
             type->size = type->align = record->kind == RECORD_ENUM64 ? 8 : 4;
         type->is_signed = record->kind_flag;
         type->complete = complete_enum;

@@ -169,6 +169,8 @@ bool object_elf_is_pie(const struct object_elf *elf) { return elf->header.e_type
 
 uint64_t object_elf_entry(const struct object_elf *elf) { return elf->header.e_entry; }
 
+const char *object_elf_path(const struct object_elf *elf) { return elf->path; }
+
 /* Segments. */
 
 const struct object_segment *object_elf_segments(const struct object_elf *elf, uint32_t *count) {
@@ -329,63 +331,4 @@ const char *object_elf_debug_link(struct object_elf *elf) {
     const char *name = (const char *)object_elf_section(elf, ".gnu_debuglink", &size, NULL);
 
     return name && memchr(name, '\0', size) && *name && !strchr(name, '/') ? name : NULL;
-}
-
-/* Separate debug file. */
-
-static bool try_debug_file(struct object_elf *elf, struct strbuf *path) {
-    const char *error;
-    uint32_t size, other_size;
-    struct object_elf *debug = object_elf_open(strbuf_text(path), &error);
-
-    strbuf_reset(path);
-    if (!debug)
-        return false;
-    const uint8_t *id = object_elf_build_id(elf, &size), *other = object_elf_build_id(debug, &other_size);
-    if (id && other && size == other_size && memcmp(id, other, size) == 0) {
-        elf->debug = debug;
-        return true;
-    }
-    object_elf_close(debug);
-    return false;
-}
-
-static void add_build_id_path(const uint8_t *id, uint32_t size, struct strbuf *path) {
-    strbuf_addstr(path, "/usr/lib/debug/.build-id/");
-    for (uint32_t i = 0; i < size; i++)
-        strbuf_addf(path, i == 1 ? "/%02x" : "%02x", id[i]);
-    strbuf_addstr(path, ".debug");
-}
-
-static bool try_debug_link(struct object_elf *elf, const char *root, const char *link, struct strbuf *path) {
-    const char *inside = str_starts(elf->path, root) ? elf->path + strlen(root) : elf->path;
-    const char *slash = strrchr(inside, '/');
-    int length = slash ? (int)(slash - inside) : 0;
-
-    strbuf_addf(path, "%s%.*s/%s", root, length, inside, link);
-    if (try_debug_file(elf, path))
-        return true;
-    strbuf_addf(path, "%s%.*s/.debug/%s", root, length, inside, link);
-    if (try_debug_file(elf, path))
-        return true;
-    strbuf_addf(path, "%s/usr/lib/debug%.*s/%s", root, length, inside, link);
-    return try_debug_file(elf, path);
-}
-
-bool object_elf_load_debug(struct object_elf *elf, const char *root) {
-    struct strbuf path = {0};
-    uint32_t size;
-    const uint8_t *id = object_elf_build_id(elf, &size);
-
-    if (!id || !elf->path || elf->debug || elf_find_section(elf, ".symtab"))
-        return false;
-    root = root ? root : "";
-    strbuf_addstr(&path, root);
-    add_build_id_path(id, size, &path);
-    bool is_found = try_debug_file(elf, &path);
-    const char *link = is_found ? NULL : object_elf_debug_link(elf);
-    if (link)
-        is_found = try_debug_link(elf, root, link, &path);
-    strbuf_free(&path);
-    return is_found;
 }

@@ -79,4 +79,22 @@ const char *object_elf_debug_link(struct object_elf *elf);
  * empty, NOBITS, compressed or outside of the file. `address` may be NULL. */
 const uint8_t *object_elf_section(struct object_elf *elf, const char *name, size_t *size, uint64_t *address);
 
+/* A large section (debug information), which belongs to the caller: mapped when only root or we ourselves can change
+ * the file, since a mapped file that somebody shortens kills the reader; else read. Compressed ones are unpacked, those
+ * of an object file (.o) relocated. */
+struct object_bytes {
+    const uint8_t *bytes;
+    uint64_t size;
+    void *mapping, *heap; /* one of them, or neither: what object_elf_from_bytes() was given */
+    size_t mapped;
+};
+/* False when it is absent (*reason NULL) or can not be read (*reason: why). */
+bool object_elf_load(struct object_elf *elf, const char *name, struct object_bytes *out, const char **reason);
+void object_bytes_free(struct object_bytes *bytes);
+
+/* The file that holds the debug information of this one: itself, or the separate debug file, found by build id or
+ * .gnu_debuglink below `directories` (NULL-terminated, or NULL), then below `root`. NULL when there is none. */
+struct object_elf *object_elf_debug_file(struct object_elf *elf, const char *root, const char *const *directories);
+const char *object_elf_path(const struct object_elf *elf); /* NULL: bytes */
+
 #endif

@@ -63,5 +63,7 @@ void *elf_read(const struct object_elf *elf, uint64_t offset, uint64_t size);
 void elf_load_sections(struct object_elf *elf);
 struct elf_section *elf_find_section(struct object_elf *elf, const char *name);
 void elf_free_symbols(struct object_elf *elf);
+/* elf_debug.c: sets elf->debug. */
+bool elf_find_debug(struct object_elf *elf, const char *root, const char *const *directories);
 
 #endif

@@ -4,6 +4,8 @@
 #include "kernel/bpf.h"
 #include "kernel/tracefs.h"
 #include "object/btf.h"
+#include "object/demangle.h"
+#include "object/dwarf.h"
 #include "object/elf.h"
 
 #include <errno.h>
@@ -24,7 +26,10 @@ void probe_context_free(struct probe_context *context) {
 
     kernel_tracefs_close(caches->tracefs);
     for (uint32_t i = 0; i < caches->files.count; i++)
+        object_dwarf_close(caches->files.data[i].dwarf);
+    for (uint32_t i = 0; i < caches->files.count; i++)
         object_elf_close(caches->files.data[i].elf);
+    object_demangler_close(caches->demangler);
     if (caches->raw_check_fd >= 0)
         close(caches->raw_check_fd);
     for (uint32_t i = 0; i < caches->module_types.count; i++) {

@@ -24,6 +24,8 @@ struct probe_file {
     const char *path;
     uint64_t begin; /* of a file inside of it */
     struct object_elf *elf;
+    struct object_dwarf *dwarf; /* NULL: not asked for, or none */
+    const char *no_dwarf;       /* why there is none */
 };
 
 struct probe_function {
@@ -60,7 +62,8 @@ struct probe_caches {
     bool functions_read, functions_traceable, fentry_tried;
     int raw_check_fd;
     bool raw_check_tried;
-    bool owns_btf; /* opened here, or tried in vain */
+    struct object_demangler *demangler; /* NULL until it is needed */
+    bool owns_btf;                      /* opened here, or tried in vain */
 };
 
 /* tracefs: reads (appends) a file; 1 or 0 whether a path exists, or a negative errno. */
@@ -115,5 +118,13 @@ bool probe_uses_uprobe_multi(const struct probe_context *context);
  * ELF file. `path` must live in the arena. */
 struct object_elf *probe_elf(struct probe_context *context, const char *path, uint64_t begin, uint64_t size,
                              const char **reason);
+
+/* debug.c: the debug information of the file, opened once; NULL and *reason. */
+struct object_dwarf *probe_dwarf(struct probe_context *context, const char *path, const char **reason);
+/* The file has debug information, or there is a separate file with it: asking probe_dwarf() is worth it. */
+bool probe_has_dwarf(struct probe_context *context, const char *path);
+struct object_dwarf *probe_types(struct probe_context *context); /* of --types; NULL */
+/* Fills target->function (and args) from the debug information, else target->no_function. */
+void probe_describe_function(struct probe_context *context, struct probe_target *target);
 
 #endif

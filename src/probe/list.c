@@ -28,6 +28,10 @@ void probe_add_declaration(const struct type_field *field, struct strbuf *out) {
     const struct type *type = field->type;
     bool is_array = type->kind == TYPE_ARRAY;
 
+    if (is_array && type->name) { /* what is no integer of 1, 2, 4 or 8 bytes: "double" */
+        strbuf_addf(out, "%s %s", type->name, field->name ? field->name : "");
+        return;
+    }
     type_format(is_array ? type->target : type, out);
     strbuf_addf(out, " %s", field->name ? field->name : "");
     if (is_array)

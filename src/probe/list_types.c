@@ -1,5 +1,7 @@
-/* -l 'struct X': the kernel's types by name, as its BTF has them. */
+/* -l 'struct X': types by name: those of --types or the target process from debug information, the kernel's from BTF.
+ */
 #include "object/btf.h"
+#include "object/dwarf.h"
 #include "probe/context_int.h"
 
 #include <stdlib.h>
@@ -7,11 +9,11 @@
 
 static const struct keyword {
     const char *text;
-    uint32_t kinds;
+    uint32_t kinds, user_kinds;
 } keywords[] = {
-    {"struct ", OBJECT_BTF_STRUCT},
-    {"union ", OBJECT_BTF_UNION},
-    {"enum ", OBJECT_BTF_ENUM},
+    {"struct ", OBJECT_BTF_STRUCT, OBJECT_DWARF_STRUCT},
+    {"union ", OBJECT_BTF_UNION, OBJECT_DWARF_UNION},
+    {"enum ", OBJECT_BTF_ENUM, OBJECT_DWARF_ENUM},
 };
 
 struct found_type {
@@ -74,21 +76,21 @@ static void print_members(struct probe_lister *lister, const struct type *type, 
 }
 
 /* "vmlinux: struct path {", members, "}" */
-static void print_type(struct probe_context *context, struct probe_lister *lister, const struct keyword *keyword,
-                       const struct found_type *found) {
+static void print_type(struct probe_lister *lister, const char *file, const struct keyword *keyword, const char *name,
+                       const struct type *type) {
     struct strbuf text = {0};
 
-    strbuf_addf(&text, "vmlinux: %s%s%s", keyword->text, found->name, lister->verbose ? " {" : "");
+    strbuf_addf(&text, "%s: %s%s%s", file, keyword->text, name, lister->verbose ? " {" : "");
     probe_list_matched(lister, strbuf_text(&text));
     if (lister->verbose) {
-        print_members(lister, type_complete(object_btf_type(probe_btf(context), found->id)), 0, &text);
+        print_members(lister, type_complete(type), 0, &text);
         lister->line(lister->user, "}");
     }
     strbuf_free(&text);
 }
 
-static void list(struct probe_context *context, struct probe_lister *lister, const struct keyword *keyword,
-                 const char *pattern) {
+static void list_kernel(struct probe_context *context, struct probe_lister *lister, const struct keyword *keyword,
+                        const char *pattern) {
     struct found_types found = {.arena = context->arena, .pattern = pattern};
     struct object_btf *btf = probe_btf(context);
 
@@ -97,13 +99,35 @@ static void list(struct probe_context *context, struct probe_lister *lister, con
     if (found.items.count)
         qsort(found.items.data, found.items.count, sizeof *found.items.data, compare);
     for (uint32_t i = 0; i < found.items.count; i++)
-        print_type(context, lister, keyword, &found.items.data[i]);
+        print_type(lister, "vmlinux", keyword, found.items.data[i].name, object_btf_type(btf, found.items.data[i].id));
+}
+
+static bool collect_user(void *user, const char *name) { return collect(user, 0, name); }
+
+static void list_user(struct probe_context *context, struct probe_lister *lister, const struct keyword *keyword,
+                      const char *pattern) {
+    const char *path = context->types_path;
+    struct found_types found = {.arena = context->arena, .pattern = pattern};
+    const char *reason;
+
+    if (!path && context->pid > 0)
+        path = arena_printf(context->arena, "/proc/%d/exe", (int)context->pid);
+    struct object_dwarf *dwarf = path ? probe_dwarf(context, path, &reason) : NULL;
+    if (!dwarf)
+        return;
+    object_dwarf_list(dwarf, keyword->user_kinds, collect_user, &found);
+    if (found.items.count)
+        qsort(found.items.data, found.items.count, sizeof *found.items.data, compare);
+    for (uint32_t i = 0; i < found.items.count; i++)
+        print_type(lister, path, keyword, found.items.data[i].name,
+                   object_dwarf_type(dwarf, keyword->user_kinds, found.items.data[i].name, 0));
 }
 
 bool probe_list_types(struct probe_context *context, struct probe_lister *lister, const char *pattern) {
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) {
         if (str_starts(pattern, keywords[i].text)) {
-            list(context, lister, &keywords[i], pattern + strlen(keywords[i].text));
+            list_user(context, lister, &keywords[i], pattern + strlen(keywords[i].text));
+            list_kernel(context, lister, &keywords[i], pattern + strlen(keywords[i].text));
             return true;
         }
     }

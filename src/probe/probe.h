@@ -32,13 +32,16 @@ struct probe_kind;
 
 struct probe_context {
     struct arena *arena;
-    struct kernel_features *features; /* NULL: take the oldest mechanisms (perf events, no cookies) */
-    pid_t pid;                        /* -p PID or the -c child; 0: none */
-    bool unsafe;                      /* --unsafe: offsets outside a symbol are accepted */
-    const char *tracefs_path;         /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
-    const char *functions_path;       /* NULL: available_filter_functions of tracefs; else a file of such lines */
-    const char *kallsyms_path;        /* NULL: /proc/kallsyms; tests give a file */
-    struct object_btf *btf;           /* NULL: opened when first needed by probe_btf(), which sets it */
+    struct kernel_features *features;     /* NULL: take the oldest mechanisms (perf events, no cookies) */
+    pid_t pid;                            /* -p PID or the -c child; 0: none */
+    bool unsafe;                          /* --unsafe: offsets outside a symbol are accepted */
+    const char *const *debug_directories; /* --debuginfo: where to look for separate debug files first; NULL at the
+                                           * end, or NULL */
+    const char *types_path;               /* --types: a file whose types are known; or NULL */
+    const char *tracefs_path;   /* NULL: found or mounted privately by kernel/tracefs.h; tests give a directory */
+    const char *functions_path; /* NULL: available_filter_functions of tracefs; else a file of such lines */
+    const char *kallsyms_path;  /* NULL: /proc/kallsyms; tests give a file */
+    struct object_btf *btf;     /* NULL: opened when first needed by probe_btf(), which sets it */
     struct probe_caches *caches;
 };
 
@@ -109,6 +112,8 @@ struct probe_target {
     uint64_t offset;    /* in the file: what the kernel wants */
     uint64_t address;   /* virtual address in the file: what a symbol table says. watchpoint: where it watches */
     bool is_return;
+    const struct object_function *function; /* arguments and result, when wanted and known */
+    const char *no_function;                /* why they are not known */
 
     /* iter */
     const char *pin; /* where its link goes in the BPF file system; NULL: it is read at once */
@@ -154,10 +159,11 @@ enum probe_wants {
     PROBE_WANT_ARGS = 1,      /* `args`: tracepoints must deliver their fields */
     PROBE_WANT_REGISTERS = 2, /* reg() or ctx: only what has pt_regs will do */
     PROBE_WANT_FUNCTION = 4,  /* func */
+    PROBE_WANT_RESULT = 8,    /* `retval`: uretprobes must say what type it has */
 };
 /* argN; the last bit stands for all from there on. */
-#define PROBE_WANT_ARGUMENTS 8u
-#define PROBE_WANT_ARGUMENT(n) (8u << (n))
+#define PROBE_WANT_ARGUMENTS 16u
+#define PROBE_WANT_ARGUMENT(n) (16u << (n))
 
 /* Expands one attach point as written ("t:syscalls:sys_enter_o*", "u:bash:readline") and appends its targets.
  * wants: enum probe_wants. Nothing is appended on failure. */
@@ -167,6 +173,18 @@ int probe_expand(struct probe_context *context, const char *text, unsigned wants
 const char *probe_syscall_name(uint32_t number);
 /* The number of a call under the name tracefs gives it ("newfstat"), or -1. */
 int32_t probe_syscall_number(const char *tracefs_name);
+/* Why the file of --types tells no types; NULL when it does, or none was given. */
+const char *probe_types_problem(struct probe_context *context);
+/* "DIR:DIR" as debug_directories; NULL is none. */
+const char *const *probe_directories(struct arena *arena, const char *text);
+/* A type of user programs: of --types, of the file of `target` (NULL: the target process's), NULL when unknown.
+ * kinds: enum object_dwarf_kinds. */
+const struct type *probe_user_type(struct probe_context *context, const struct probe_target *target, uint32_t kinds,
+                                   const char *name);
+const char *probe_nearest_user_type(struct probe_context *context, const struct probe_target *target, uint32_t kinds,
+                                    const char *name);
+/* After compiling: pages of debug information are given back; they come again when they are needed. */
+void probe_rest(struct probe_context *context);
 /* True when the attach point names more than one event (a `*` in any part); such blocks may show `probe` per target. */
 bool probe_is_wildcard(const char *text);
 /* The canonical kind name of a provider spelling ("t", "BEGIN", "Tracepoint"), or NULL. */

@@ -1,11 +1,11 @@
 /* uprobe, uretprobe: functions of user programs and libraries.
  *
- * BINARY:FUNCTION, FUNCTION+OFFSET or ADDRESS (of the file's address space). `*` matches in both; with a target process
- * the binary may be left out. The kernel wants offsets in the file; several names of one place are one target. */
-#include "object/elf.h"
+ * BINARY:FUNCTION, FUNCTION+OFFSET or ADDRESS (of the file's address space). Other files know the other forms:
+ * uprobe_line.c BINARY@FILE:LINE, uprobe_cpp.c names of C++, uprobe_inline.c inlined copies of a function. `*` matches
+ * in both; with a target process the binary may be left out. The kernel wants offsets in the file; several names of one
+ * place are one target. */
 #include "object/instruction.h"
-#include "probe/binary_int.h"
-#include "probe/context_int.h"
+#include "probe/uprobe_int.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,30 +21,38 @@ struct place {
     uint64_t number;    /* address, or offset from the symbol */
 };
 
-static void add_place(struct probe_context *context, const struct probe_point *point, const struct probe_binary *binary,
-                      const struct place *place, const struct object_symbol *symbol, uint64_t address, uint64_t offset,
-                      struct probe_targets *out) {
+struct probe_target *uprobe_add(struct probe_context *context, const struct probe_point *point,
+                                const struct probe_binary *binary, const char *text, const char *symbol,
+                                uint64_t address, uint64_t offset, struct probe_targets *out) {
     struct probe_target *target = probe_add_target(context, point, out);
 
     target->mechanism = PROBE_UPROBE;
     target->path = binary->path;
-    target->symbol = symbol->name_length ? arena_strndup(context->arena, symbol->name, symbol->name_length) : NULL;
+    target->symbol = symbol;
     target->address = address;
     target->offset = binary->begin + offset;
     target->args_space = SPACE_USER;
     target->is_return = point->kind == &probe_kind_uretprobe;
-    if (!place->symbol)
-        target->name = arena_printf(context->arena, "%s:%s:%" PRIu64, point->kind->name, binary->shown, address);
-    else if (place->number)
-        target->name = arena_printf(context->arena, "%s:%s:%s+%" PRIu64, point->kind->name, binary->shown,
-                                    target->symbol, place->number);
-    else
-        target->name = arena_printf(context->arena, "%s:%s:%s", point->kind->name, binary->shown, target->symbol);
+    target->name = arena_printf(context->arena, "%s:%s%s", point->kind->name, binary->shown, text);
+    if (point->wants & (target->is_return ? PROBE_WANT_RESULT : PROBE_WANT_ARGS))
+        probe_describe_function(context, target);
+    return target;
+}
+
+static void add_place(struct probe_context *context, const struct probe_point *point, const struct probe_binary *binary,
+                      const struct place *place, const struct object_symbol *symbol, uint64_t address, uint64_t offset,
+                      struct probe_targets *out) {
+    const char *name = symbol->name_length ? arena_strndup(context->arena, symbol->name, symbol->name_length) : NULL;
+    const char *text = !place->symbol  ? arena_printf(context->arena, ":%" PRIu64, address)
+                       : place->number ? arena_printf(context->arena, ":%s+%" PRIu64, name, place->number)
+                                       : arena_printf(context->arena, ":%s", name);
+    struct probe_target *target = uprobe_add(context, point, binary, text, name, address, offset, out);
+
     if (symbol->is_ifunc)
         target->warning = arena_printf(context->arena,
                                        "%s chooses its implementation when the program starts; the probe is at the "
                                        "chooser and will not see calls (list the implementations: -l '%s:%s:*%s*')",
-                                       target->symbol, point->kind->name, binary->shown, target->symbol);
+                                       name, point->kind->name, binary->shown, name);
 }
 
 /* ---- one function or address --------------------------------------------------------------------------------- */
@@ -148,15 +156,41 @@ static int expand_address(struct probe_context *context, const struct probe_poin
     return 0;
 }
 
+static bool find_symbol(struct probe_context *context, struct object_elf *elf, const char *name,
+                        struct object_symbol *symbol) {
+    if (object_elf_find(elf, OBJECT_FUNCTIONS, name, symbol))
+        return true;
+    object_elf_debug_file(elf, NULL, context->debug_directories);
+    return object_elf_find(elf, OBJECT_FUNCTIONS, name, symbol);
+}
+
+/* A function without a symbol may be inlined wherever it is called. */
+static int expand_inlined_only(struct probe_context *context, const struct probe_point *point,
+                               const struct probe_binary *binary, const struct place *place, struct object_elf *elf,
+                               struct probe_targets *out, struct probe_error *error) {
+    bool is_return = point->kind == &probe_kind_uretprobe;
+
+    if (!is_return && !place->number && uprobe_add_inlined(context, point, binary, elf, place->symbol, out) > 0)
+        return 0;
+    int result = no_symbol(context, point, binary, place, elf, error);
+    uint32_t copies =
+        is_return || place->number ? uprobe_list_inlined(context, NULL, binary->path, place->symbol, false) : 0;
+    if (copies)
+        error->hint = arena_printf(context->arena,
+                                   "the compiler inlined it in %u place%s, where it neither returns nor has an "
+                                   "address of its own; a uprobe without offset works",
+                                   copies, copies == 1 ? "" : "s");
+    return result;
+}
+
 static int expand_symbol(struct probe_context *context, const struct probe_point *point,
                          const struct probe_binary *binary, const struct place *place, struct object_elf *elf,
                          struct probe_targets *out, struct probe_error *error) {
     struct object_symbol symbol;
     uint64_t address, offset;
 
-    if (!object_elf_find(elf, OBJECT_FUNCTIONS, place->symbol, &symbol) &&
-        !(object_elf_load_debug(elf, NULL) && object_elf_find(elf, OBJECT_FUNCTIONS, place->symbol, &symbol)))
-        return no_symbol(context, point, binary, place, elf, error);
+    if (!find_symbol(context, elf, place->symbol, &symbol))
+        return expand_inlined_only(context, point, binary, place, elf, out, error);
     if (place->number && place->number >= symbol.size && !context->unsafe) {
         int result = probe_fail_text(context, error, place->part,
                                      "Offset outside the function bounds ('%s' size is %" PRIu64 ")", place->symbol,
@@ -174,6 +208,8 @@ static int expand_symbol(struct probe_context *context, const struct probe_point
     add_place(context, point, binary, place, &symbol, address, offset, out);
     if (warning)
         out->items.data[out->items.count - 1]->warning = warning;
+    if (!place->number && point->kind == &probe_kind_uprobe && !symbol.is_ifunc)
+        uprobe_add_inlined(context, point, binary, elf, place->symbol, out);
     return 0;
 }
 
@@ -284,6 +320,14 @@ static int expand_binary(struct probe_context *context, const struct probe_point
     return 0;
 }
 
+static int too_many_parts(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {
+    int result = probe_fail_text(context, error, &point->parts[1], "%s probe type requires a binary and a function",
+                                 point->kind->name);
+
+    error->hint = "names of C++ are written BINARY:cpp:\"space::function(int)\", places BINARY@FILE:LINE:COLUMN";
+    return result;
+}
+
 static int uprobe_expand(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
                          struct probe_error *error) {
     const struct probe_part *last = &point->parts[point->part_count - 1];
@@ -292,6 +336,12 @@ static int uprobe_expand(struct probe_context *context, const struct probe_point
     uint32_t before = out->items.count;
     struct place place;
 
+    if (uprobe_is_line(point))
+        return uprobe_expand_line(context, point, out, error);
+    if (uprobe_is_cpp(point))
+        return uprobe_expand_cpp(context, point, out, error);
+    if (point->part_count > 2)
+        return too_many_parts(context, point, error);
     int result = parse_place(context, point, last, &place, error);
     if (result == 0)
         result = probe_find_binaries(context, point, file, &binaries, error);
@@ -309,12 +359,38 @@ static int uprobe_expand(struct probe_context *context, const struct probe_point
 
 /* ---- listing ------------------------------------------------------------------------------------------------- */
 
+static void list_symbols(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
+                         const struct probe_binary *binary, const struct match_list *list) {
+    for (uint32_t i = 0; i < list->symbols.count; i++) {
+        const struct object_symbol *symbol = &list->symbols.data[i];
+        probe_list_matched(lister,
+                           arena_printf(context->arena, "%s:%s:%s", point->kind->name, binary->shown, symbol->name));
+        if (!lister->verbose)
+            continue;
+        uprobe_list_arguments(context, lister, binary->path, symbol->address, point->kind == &probe_kind_uretprobe);
+        if (point->kind == &probe_kind_uprobe && !probe_has_star(list->pattern))
+            uprobe_list_inlined(context, lister, binary->path, symbol->name, false);
+    }
+}
+
+/* A function that has no symbol because it is inlined everywhere. */
+static void list_inlined(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
+                         const struct probe_binary *binary, const char *name) {
+    if (point->kind != &probe_kind_uprobe || !uprobe_list_inlined(context, NULL, binary->path, name, false))
+        return;
+    probe_list_matched(lister, arena_printf(context->arena, "%s:%s:%s", point->kind->name, binary->shown, name));
+    if (lister->verbose)
+        uprobe_list_inlined(context, lister, binary->path, name, true);
+}
+
 static int uprobe_list(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
                        struct probe_error *error) {
     struct probe_binaries binaries = {0};
 
     if (point->part_count == 0)
         return 0; /* every function of every file is no answer */
+    if (uprobe_is_cpp(point))
+        return uprobe_list_cpp(context, point, lister, error);
     const struct probe_part *file = point->part_count > 1 || context->pid <= 0 ? &point->parts[0] : NULL;
     int result = probe_find_binaries(context, point, file, &binaries, error);
     for (uint32_t i = 0; result == 0 && i < binaries.items.count; i++) {
@@ -325,9 +401,9 @@ static int uprobe_list(struct probe_context *context, const struct probe_point *
         struct object_elf *elf = probe_binary_elf(context, binary, &reason);
         if (elf)
             find_matches(elf, &list);
-        for (uint32_t s = 0; s < list.symbols.count; s++)
-            probe_list_matched(lister, arena_printf(context->arena, "%s:%s:%s", point->kind->name, binary->shown,
-                                                    list.symbols.data[s].name));
+        list_symbols(context, point, lister, binary, &list);
+        if (list.symbols.count == 0 && !probe_has_star(list.pattern) && elf)
+            list_inlined(context, point, lister, binary, list.pattern);
     }
     return result;
 }
@@ -335,9 +411,9 @@ static int uprobe_list(struct probe_context *context, const struct probe_point *
 const struct probe_kind probe_kind_uprobe = {
     .name = "uprobe",
     .aliases = {"u"},
-    .usage = "uprobe:BINARY:FUNCTION",
+    .usage = "uprobe:BINARY:FUNCTION, uprobe:BINARY@FILE:LINE or uprobe:BINARY:cpp:\"NAME\"",
     .parts_min = 2,
-    .parts_max = 2,
+    .parts_max = 3,
     .optional_first_part = true,
     .is_user = true,
     .expand = uprobe_expand,
@@ -349,7 +425,7 @@ const struct probe_kind probe_kind_uretprobe = {
     .aliases = {"ur"},
     .usage = "uretprobe:BINARY:FUNCTION",
     .parts_min = 2,
-    .parts_max = 2,
+    .parts_max = 3,
     .optional_first_part = true,
     .is_user = true,
     .expand = uprobe_expand,

@@ -1,8 +1,10 @@
 /* What the compiler may ask about the outside, answered from the kernel's BTF and the options. */
 #include "kernel/cgroup.h"
+#include "object/dwarf.h"
 #include "object/kallsyms.h"
 #include "session/session_int.h"
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +28,32 @@ static const struct type *find_type(void *context, int keyword, const char *name
     struct object_btf *btf = probe_btf(&s->probes);
     uint32_t id = btf ? object_btf_find(btf, kinds_of(keyword), name) : 0;
     return id ? object_btf_type(btf, id) : NULL;
+}
+
+static uint32_t user_kinds_of(int keyword) {
+    switch (keyword) {
+    case TYPE_NAME_STRUCT:
+        return OBJECT_DWARF_STRUCT;
+    case TYPE_NAME_UNION:
+        return OBJECT_DWARF_UNION;
+    case TYPE_NAME_ENUM:
+        return OBJECT_DWARF_ENUM;
+    default:
+        return OBJECT_DWARF_TYPEDEF | OBJECT_DWARF_STRUCT | OBJECT_DWARF_UNION | OBJECT_DWARF_ENUM;
+    }
+}
+
+static const struct session_unit *unit_of(const struct lang_target *target) {
+    return (const struct session_unit *)((const char *)target - offsetof(struct session_unit, target));
+}
+
+/* The target is that of a unit, whose first event knows the file. */
+static const struct type *find_user_type(void *context, const struct lang_target *target, int keyword,
+                                         const char *name) {
+    struct session *s = context;
+    bool is_user = target->context == LANG_CONTEXT_UPROBE || target->context == LANG_CONTEXT_URETPROBE;
+    const struct probe_target *first = is_user ? unit_of(target)->targets.items.data[0] : NULL;
+    return probe_user_type(&s->probes, first, user_kinds_of(keyword), name);
 }
 
 static const char *nearest_type(void *context, int keyword, const char *name) {
@@ -104,6 +132,7 @@ void session_environment(struct session *s) {
     s->env.includes = s->options->includes;
     s->env.include_count = s->options->include_count;
     s->env.find_type = find_type;
+    s->env.find_user_type = find_user_type;
     s->env.nearest_type = nearest_type;
     s->env.has_function = has_function;
     s->env.find_constant = find_constant;

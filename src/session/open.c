@@ -127,6 +127,7 @@ int session_compile(struct session *s) {
     for (uint32_t i = 0; i < s->units.count && result == SESSION_OK; i++)
         result = lower_unit(s, s->units.data[i]);
     object_btf_release(s->probes.btf);
+    probe_rest(&s->probes);
     int printed = print_diagnostics(s);
     return result != SESSION_OK ? result : printed;
 }

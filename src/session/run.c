@@ -343,6 +343,14 @@ static void deny_features(struct session *s) {
     }
 }
 
+static int check_types_file(struct session *s) {
+    const char *problem = probe_types_problem(&s->probes);
+    if (!problem)
+        return SESSION_OK;
+    fprintf(stderr, "ERROR: --types %s: %s\n", s->options->types, problem);
+    return SESSION_USER_ERROR;
+}
+
 int session_run(const struct session_options *options) {
     struct arena *arena = arena_new();
     struct session *s = arena_make(arena, struct session);
@@ -361,10 +369,14 @@ int session_run(const struct session_options *options) {
     deny_features(s);
     s->probes.pid = options->pid;
     s->probes.unsafe = options->allow_unsafe;
+    s->probes.types_path = options->types;
+    s->probes.debug_directories = probe_directories(arena, options->debuginfo);
     session_environment(s);
     allow_many_files();
 
-    int result = start_command(s);
+    int result = check_types_file(s);
+    if (result == SESSION_OK)
+        result = start_command(s);
     if (result == SESSION_OK)
         result = watch_target(s);
     if (result == SESSION_OK)

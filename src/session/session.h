@@ -52,6 +52,7 @@ struct session_options {
     uint32_t include_directory_count;
     const char *const *includes; /* --include */
     uint32_t include_count;
+    const char *types;               /* --types: a file whose debug information tells types; or NULL */
     const char *debuginfo;           /* directories of separate debug information, joined by ':'; or NULL */
     const char *probe_filter;        /* regular expression: probes that do not match stay away; or NULL */
     const char *traceable_functions; /* file with the names of functions, or NULL */

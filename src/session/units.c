@@ -5,6 +5,7 @@
  * user functions of a block.
  */
 #include "base/str.h"
+#include "object/dwarf.h"
 #include "object/usdt.h"
 #include "session/session_int.h"
 #include <errno.h>
@@ -78,6 +79,8 @@ static bool may_share(struct session *s, const struct session_unit *unit, const 
         return first->syscall_number >= 0 && target->syscall_number >= 0 &&
                target->syscall_number < (int)LANG_SYSCALL_LIMIT;
     case PROBE_UPROBE:
+        if (!object_function_same(first->function, target->function) || !first->no_function != !target->no_function)
+            return false;
         if (use->numbered_args && target->usdt && !object_usdt_same(first->usdt, target->usdt))
             return false;
         return !use->name || probe_has_cookie(&s->probes, target);
@@ -228,6 +231,8 @@ static void describe(struct session *s, struct session_unit *unit) {
     target->argument_count = first->argument_count;
     target->argument_words = first->argument_words;
     target->result_word = first->result_word;
+    target->function = first->function;
+    target->no_function = first->no_function;
     target->provider = first->kind_name;
     target->name = first->name;
     target->user_pointers = first->args_space == SPACE_USER || first->mechanism == PROBE_UPROBE;
@@ -299,6 +304,8 @@ static unsigned wants_of(const struct node *block) {
         wants |= PROBE_WANT_REGISTERS;
     if (lang_uses(block, "func"))
         wants |= PROBE_WANT_FUNCTION;
+    if (lang_uses(block, "retval"))
+        wants |= PROBE_WANT_RESULT;
     if (!lang_uses_numbered_args(block))
         return wants;
     for (uint32_t i = 0; i < 256; i++) {

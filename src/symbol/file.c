@@ -97,6 +97,20 @@ static const char *plain_name(struct symbol_cache *cache, const struct object_sy
     return name;
 }
 
+/* A name that can not be read stays as it is. */
+static const char *readable_name(struct symbol_cache *cache, const char *name) {
+    const char *result = NULL;
+
+    if (!object_is_mangled(name))
+        return name;
+    char *known = hash_get_number(&cache->demangled, (uintptr_t)name);
+    if (known)
+        return known;
+    object_demangle(cache->demangler, OBJECT_DEMANGLE_SIGNATURE, &name, 1, &result);
+    hash_put_number(&cache->demangled, (uintptr_t)name, (void *)(result ? result : name));
+    return result ? result : name;
+}
+
 bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
                       struct symbol_name *out) {
     struct object_symbol symbol;
@@ -112,7 +126,7 @@ bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint
     if (!object_elf_address_of(file->elf, file_offset, &address) ||
         !object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
         return false;
-    out->name = plain_name(cache, &symbol);
+    out->name = readable_name(cache, plain_name(cache, &symbol));
     out->offset = address - symbol.address;
     return true;
 }

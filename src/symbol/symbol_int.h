@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "object/demangle.h"
 #include "object/elf.h"
 #include "object/kallsyms.h"
 #include "object/maps.h"
@@ -47,6 +48,8 @@ struct symbol_cache {
     struct hash files;       /* by device, inode, size and time */
     struct hash unversioned; /* names cut at their version, by address of the name */
     struct hash jit_names;   /* each name once, by its text */
+    struct hash demangled;   /* names of C++ and Rust as people write them, by address of the name */
+    struct object_demangler *demangler;
     VEC(struct symbol_file *) all_files;
     struct symbol_file vdso;
     uint64_t vdso_size; /* 0: unknown */
