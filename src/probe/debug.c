@@ -22,10 +22,10 @@ const char *const *probe_directories(struct arena *arena, const char *text) {
 static struct probe_file *file_of(struct probe_context *context, const char *path, const char **reason) {
     struct probe_caches *caches = context->caches;
 
-    if (!probe_elf(context, path, reason))
+    if (!probe_elf(context, path, 0, 0, reason))
         return NULL;
     for (uint32_t i = 0; i < caches->files.count; i++)
-        if (strcmp(caches->files.data[i].path, path) == 0)
+        if (caches->files.data[i].begin == 0 && strcmp(caches->files.data[i].path, path) == 0)
             return &caches->files.data[i];
     return NULL;
 }
