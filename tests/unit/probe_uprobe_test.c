@@ -159,7 +159,9 @@ static void wrong_uprobes_are_refused(void **state) {
     expect_error(fixture, point(fixture, "u:%s:probe_test_othr"),
                  point(fixture, "No matches for uprobe %s:probe_test_othr."), "probe_test_othr", NULL);
     assert_non_null(strstr(fixture->error.hint, "probe_test_other"));
-    expect_error(fixture, "u:f", "uprobe probe type requires 2 arguments, found 1", "", "write uprobe:BINARY:FUNCTION");
+    expect_error(fixture, "u:f", "uprobe probe type requires 2 or 3 arguments, found 1", "",
+                 "write uprobe:BINARY:FUNCTION, uprobe:BINARY@FILE:LINE or uprobe:BINARY:cpp:\"NAME\"");
+    expect_error(fixture, "u:/bin/sh:main:3", "uprobe probe type requires a binary and a function", "main", NULL);
     expect_error(fixture, "ur:/bin/sh:main+4", "uretprobe can not have an offset: a function returns once", "main+4",
                  "use uprobe for a place inside a function");
     expect_error(fixture, "u:/bin/sh:main+x", "uprobe: 'x' is not an offset", "main+x", NULL);
