@@ -5,8 +5,8 @@
 #include <string.h>
 
 static void names(void **state) {
-    static const char *const mangled[] = {"_ZN5space7Derived6methodEi", "main", "_ZN3foo3barIiEEvT_",
-                                          "_ZN5hello4main17h0123456789abcdefE", "_Z", "_RNvCs1234_7mycrate3foo"};
+    static const char *const mangled[] = {"_ZN5space7Derived6methodEi",         "main", "_ZN3foo3barIiEEvT_",
+                                          "_ZN5hello4main17h0123456789abcdefE", "_Z",   "_RNvCs1234_7mycrate3foo"};
     struct arena *arena = arena_new();
     struct object_demangler *demangler = object_demangler_new(arena);
     const char *results[6];

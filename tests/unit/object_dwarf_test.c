@@ -114,9 +114,8 @@ static void split_files_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_by_name),  cmocka_unit_test(arguments_in_registers),
-        cmocka_unit_test(inlined_copies), cmocka_unit_test(lines),
-        cmocka_unit_test(split_files_are_refused),
+        cmocka_unit_test(types_by_name), cmocka_unit_test(arguments_in_registers),  cmocka_unit_test(inlined_copies),
+        cmocka_unit_test(lines),         cmocka_unit_test(split_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
