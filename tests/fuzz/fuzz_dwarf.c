@@ -1,4 +1,4 @@
-/* Debug information from arbitrary bytes: all names, types and functions of an ELF file. */
+/* Debug information from arbitrary bytes: all names, types, functions and some lines of an ELF file. */
 #include "object/dwarf.h"
 #include <string.h>
 
@@ -70,6 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
             object_dwarf_list(dwarf, OBJECT_DWARF_FUNCTION, ask_inlined, &question);
             question.left = 8;
             object_elf_each(elf, OBJECT_FUNCTIONS, ask_function, &question);
+            struct object_lines lines;
+            object_dwarf_lines(dwarf, "tiny.cpp", 4, 0, &lines);
+            object_dwarf_lines(dwarf, "c", 100, 1, &lines);
+            object_dwarf_function_named(dwarf, "twice", &(struct object_function){0});
             object_dwarf_nearest(dwarf, OBJECT_DWARF_TYPES, "struct");
         }
         object_dwarf_close(dwarf);
