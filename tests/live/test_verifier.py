@@ -41,6 +41,12 @@ PROGRAMS = {
     "division": f"{EXIT} {{ @a = sum(args.ret / (pid - tid + 3)); @b = args.ret % 7; }}",
     "tuples": f'{ENTER} {{ @[(pid, (comm, 5)), "x"] = (nsecs, "abc"); }}',
     "branches": "interval:s:1 { " + " ".join(f"if (rand % {n + 2} == 0) {{ @x{n % 8}++; }}" for n in range(30)) + " }",
+    "kprobe": "kprobe:vfs_read { @[comm, arg2] = count(); }",
+    "kprobe-many": "kprobe:vfs_read* { @[func, probe] = count(); }",
+    "kprobe-latency": "kprobe:vfs_read { @s[tid] = nsecs; } kretprobe:vfs_read /@s[tid]/ { @ = hist(nsecs - @s[tid]); "
+                      "delete(@s[tid]); }",
+    "fentry-arguments": "fentry:vfs_read { @[args.file.f_inode.i_ino, args.count] = count(); }",
+    "fexit-result": "fexit:vfs_read { @[retval < 0] = sum(args.count); }",
     "uprobe": "uprobe:libc:getenv { @[str(arg0)] = count(); }",
 }
 SERIES = ".".join(platform.release().split(".")[:2])
@@ -70,6 +76,8 @@ def measured(request):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_verifier_work_does_not_grow(trace, measured, name):
     answer = trace.command("-v", "--dry-run", "-e", PROGRAMS[name])
+    if "this kernel offers no probes of kernel functions here" in answer.stderr:
+        pytest.skip("this kernel offers no probes of its functions")
     assert answer.code == 0, answer.stderr
     counts = [int(count) for count in re.findall(r"^loaded .* (\d+) verified,", answer.stderr, re.M)]
     assert counts, answer.stderr
