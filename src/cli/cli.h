@@ -52,7 +52,7 @@ struct cli_request {
     unsigned stages;
     enum session_mode mode;
     bool list, quiet, verbose, allow_unsafe, dry_run, compile_only, format_program, warn_at_once, no_warnings;
-    bool info, help, version, man, completion;
+    bool info, help, version;
     enum view_format format;
     enum view_buffering buffering;
     const char *const *arguments; /* what is no option, in order */
@@ -71,7 +71,7 @@ void cli_print_usage(FILE *out, const struct cli_request *request);
 
 /* A subcommand. run() gets the command line from the subcommand's name on when it has options of its own. */
 struct cli_command {
-    const char *name, *help;
+    const char *name, *arguments, *help, *about; /* about: paragraphs of its manual page, or NULL */
     int (*run)(const struct cli_request *request);
     const struct cli_option_set *options; /* NULL: those of tarsier */
     int (*run_words)(int argc, char **argv, struct cli_request *request);
@@ -86,12 +86,23 @@ int cli_trace(const struct cli_request *request);
 int cli_list(const struct cli_request *request);
 int cli_info(const struct cli_request *request);
 int cli_help(const struct cli_request *request);
-int cli_help_command(const char *name);                                     /* usage and options of a subcommand */
-int cli_format_words(int argc, char **argv, struct cli_request *request);   /* tarsier fmt */
+int cli_help_command(const char *name); /* usage and options of a subcommand */
+int cli_man(const struct cli_request *request);
+int cli_completion(const struct cli_request *request);
+int cli_format_words(int argc, char **argv, struct cli_request *request); /* tarsier fmt */
 int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
 int cli_probe_info(const struct cli_request *request);
-int cli_format_program(const struct cli_request *request); /* --fmt */
-void cli_print_man(FILE *out);
-void cli_print_completion(FILE *out);
+int cli_format_program(const struct cli_request *request);                /* --fmt */
+
+/* "-p, --pid PID" */
+void cli_option_spelling(const struct cli_option_info *option, char *out, size_t size);
+
+struct cli_example {
+    const char *command, *meaning;
+};
+extern const struct cli_example cli_examples[];
+extern const unsigned cli_example_count;
+extern const char *const cli_man_pages[]; /* arguments of `tarsier man`, NULL at the end */
+extern const char *const cli_shells[];    /* of `tarsier completion` */
 
 #endif

@@ -1,21 +1,27 @@
-/* Subcommands: a row here, a file with its run function, and options_NAME.def where it has options of its own. Without
- * one, tarsier runs a program (trace.c). */
+/* Subcommands: a row here, a file with its run function, and options_NAME.def where it has options of its own.
+ * Without one, tarsier runs a program (trace.c). */
 #include "cli/cli.h"
 
+#define ABOUT_FORMAT                                                                                                   \
+    "Lays programs out in one style. Without a file it reads standard input; without \\-i it writes to standard "      \
+    "output.\n.PP\nOnly white space changes: comments stay where they are, and a file is replaced only when the new "  \
+    "text has the same tokens and gives the same tree. The author decides where a long statement goes on in the next " \
+    "line, where a blank line stands, and whether a block that fits on a line stands on one."
+
 const struct cli_command cli_commands[] = {
-    {"info", "what this kernel allows, what it refuses and why", cli_info, NULL, NULL},
-    {"fmt", "programs in one style: fmt [FILE...]", NULL, &cli_format_options, cli_format_words},
-    {"funccount", "how often functions are called", NULL, &cli_function_options, cli_function_words},
-    {"stackcount", "on which ways functions are reached", NULL, &cli_function_options, cli_function_words},
-    {"funclatency", "how long functions take, as a histogram", NULL, &cli_function_options, cli_function_words},
-    {"funcslower", "calls of functions that take long", NULL, &cli_function_options, cli_function_words},
-    {"trace", "a line for each call, with values: trace 'vfs_read (arg2 > 4096) \"%d bytes\", arg2'", NULL,
-     &cli_function_options, cli_function_words},
-    {"argdist", "which values arguments have: argdist FUNCTION EXPRESSION [FILTER]", NULL, &cli_function_options,
-     cli_function_words},
-    {"functrace", "calls of functions as they happen", NULL, &cli_function_options, cli_function_words},
-    {"probe-info", "how a function of the kernel can be probed here", cli_probe_info, NULL, NULL},
-    {"help", "options, language and examples", cli_help, NULL, NULL},
+    {"fmt", "[FILE...]", "programs in one style", ABOUT_FORMAT, NULL, &cli_format_options, cli_format_words},
+    {"info", "", "what this kernel allows, what it refuses and why", NULL, cli_info, NULL, NULL},
+    {"funccount", "PATTERN", "how often functions are called", NULL, NULL, &cli_function_options, cli_function_words},
+    {"stackcount", "PATTERN", "on which ways functions are reached", NULL, NULL, &cli_function_options, cli_function_words},
+    {"funclatency", "PATTERN", "how long functions take, as a histogram", NULL, NULL, &cli_function_options, cli_function_words},
+    {"funcslower", "PATTERN", "calls of functions that take long", NULL, NULL, &cli_function_options, cli_function_words},
+    {"trace", "SPECIFICATION", "a line for each call, with values: trace 'vfs_read (arg2 > 4096) \"%d bytes\", arg2'", NULL, NULL, &cli_function_options, cli_function_words},
+    {"argdist", "FUNCTION EXPRESSION [FILTER]", "which values arguments have", NULL, NULL, &cli_function_options, cli_function_words},
+    {"functrace", "PATTERN", "calls of functions as they happen", NULL, NULL, &cli_function_options, cli_function_words},
+    {"probe-info", "FUNCTION", "how a function of the kernel can be probed here", NULL, cli_probe_info, NULL, NULL},
+    {"help", "[TOPIC]", "about a function, variable, probe, setting, option or command", NULL, cli_help, NULL, NULL},
+    {"man", "[PAGE]", "a manual page, as roff: tarsier, fmt or language", NULL, cli_man, NULL, NULL},
+    {"completion", "[SHELL]", "completion of the command line for bash, zsh or fish", NULL, cli_completion, NULL, NULL},
 };
 const unsigned cli_command_count = sizeof cli_commands / sizeof *cli_commands;
 
@@ -27,3 +33,12 @@ const struct cli_exit_info cli_exits[] = {
     {SESSION_SYSTEM_ERROR, "not permitted, or probes could not be attached"},
 };
 const unsigned cli_exit_count = sizeof cli_exits / sizeof *cli_exits;
+
+const struct cli_example cli_examples[] = {
+    {"tarsier -e 't:raw_syscalls:sys_enter { @[comm] = count() }'", "system calls by process"},
+    {"tarsier -e 't:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)) }'", "files opened"},
+    {"tarsier -e 'p:hz:99 { @[kstack] = count() }'", "where the kernel spends its time"},
+    {"tarsier -e 'u:libc:malloc /comm == \"bash\"/ { @ = hist(arg0) }'", "sizes that bash allocates"},
+    {"tarsier -l 't:*open*'", "probes about open"},
+};
+const unsigned cli_example_count = sizeof cli_examples / sizeof *cli_examples;

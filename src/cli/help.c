@@ -1,19 +1,14 @@
-/* Help, manual page and completion, all from the tables: options.def, commands.c, lang's built-ins and functions. */
+/* --help, `tarsier help TOPIC`: from the tables and from the manual of the language. */
 #include "cli/cli.h"
+#include "cli/manual.h"
 #include "lang/lang.h"
+#include "probe/probe.h"
 #include <string.h>
+#include <strings.h>
 
-static const struct {
-    const char *command, *meaning;
-} examples[] = {
-    {"tarsier -e 't:raw_syscalls:sys_enter { @[comm] = count() }'", "system calls by process"},
-    {"tarsier -e 't:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)) }'", "files opened"},
-    {"tarsier -e 'p:hz:99 { @[kstack] = count() }'", "where the kernel spends its time"},
-    {"tarsier -e 'u:libc:malloc /comm == \"bash\"/ { @ = hist(arg0) }'", "sizes that bash allocates"},
-    {"tarsier -l 't:*open*'", "probes about open"},
-};
+enum { COLUMN = 26 };
 
-static void option_spelling(const struct cli_option_info *option, char *out, size_t size) {
+void cli_option_spelling(const struct cli_option_info *option, char *out, size_t size) {
     char letter[8] = "", name[40] = "";
     if (option->letter)
         snprintf(letter, sizeof letter, "-%c%s", option->letter, *option->name ? ", " : "");
@@ -31,140 +26,157 @@ void cli_print_usage(FILE *out, const struct cli_request *request) {
             program, program, program);
 }
 
-static void print_usage(const struct cli_request *request) {
+static void print_row(const char *term, const char *text) {
+    if (strlen(term) > COLUMN)
+        printf("    %s\n    %-*s %s\n", term, COLUMN, "", text);
+    else
+        printf("    %-*s %s\n", COLUMN, term, text);
+}
+
+static void print_options(const struct cli_option_set *set, bool all) {
+    for (int i = 0; i < set->count; i++) {
+        char spelling[80];
+        if (!all && strncmp(set->options[i].help, "no effect", 9) == 0)
+            continue;
+        cli_option_spelling(&set->options[i], spelling, sizeof spelling);
+        print_row(spelling, set->options[i].help);
+    }
+}
+
+static void print_commands(void) {
+    for (unsigned i = 0; i < cli_command_count; i++) {
+        char term[80];
+        snprintf(term, sizeof term, "%s %s", cli_commands[i].name, cli_commands[i].arguments);
+        print_row(term, cli_commands[i].help);
+    }
+}
+
+static void print_overview(const struct cli_request *request) {
     printf("tarsier %s: ask the running system\n\n", TARSIER_VERSION);
     cli_print_usage(stdout, request);
     printf("\nOPTIONS:\n");
-    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-        char spelling[80];
-        option_spelling(&cli_options[i], spelling, sizeof spelling);
-        printf("    %-26s %s\n", spelling, cli_options[i].help);
-    }
+    print_options(&cli_main_options, false);
     printf("\nCOMMANDS:\n");
-    for (unsigned i = 0; i < cli_command_count; i++)
-        printf("    %-26s %s\n", cli_commands[i].name, cli_commands[i].help);
-    printf("\nEXIT CODES:\n");
-    for (unsigned i = 0; i < cli_exit_count; i++)
-        printf("    %-26d %s\n", cli_exits[i].code, cli_exits[i].meaning);
+    print_commands();
+    printf("\nEXAMPLES:\n");
+    for (unsigned i = 0; i < cli_example_count; i++)
+        printf("    %s\n        %s\n", cli_examples[i].command, cli_examples[i].meaning);
+    printf(
+        "\nMore: `tarsier help` with functions, variables, probes, maps, configuration, options or codes, or with the "
+        "name\nof any of them; `tarsier man language | man -l -` shows the whole language.\n");
 }
+
+/* ---- topics ------------------------------------------------------------------------------------------------------ */
 
 int cli_help_command(const char *name) {
     for (unsigned i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = &cli_commands[i];
-        if (strcmp(command->name, name) != 0 || !command->options)
+        if (strcmp(command->name, name) != 0)
             continue;
-        printf("tarsier %s: %s\n\nOPTIONS:\n", command->name, command->help);
-        for (int option = 0; option < command->options->count; option++) {
-            char spelling[80];
-            option_spelling(&command->options->options[option], spelling, sizeof spelling);
-            printf("    %-26s %s\n", spelling, command->options->options[option].help);
+        printf("tarsier %s %s\n    %s\n", command->name, command->arguments, command->help);
+        if (command->options) {
+            printf("\nOPTIONS:\n");
+            print_options(command->options, true);
         }
+        return SESSION_OK;
     }
-    return SESSION_OK;
+    return SESSION_USER_ERROR;
+}
+
+static bool help_table(const char *topic) {
+    if (strcmp(topic, "options") == 0) {
+        print_options(&cli_main_options, true);
+        return true;
+    }
+    if (strcmp(topic, "codes") == 0) {
+        for (unsigned i = 0; i < cli_exit_count; i++)
+            printf("    %-*d %s\n", COLUMN, cli_exits[i].code, cli_exits[i].meaning);
+        return true;
+    }
+    return cli_help_command(topic) == SESSION_OK;
+}
+
+static bool help_option(const char *topic) {
+    while (*topic == '-')
+        topic++;
+    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
+        char spelling[80];
+        bool is_letter = topic[0] && !topic[1] && cli_options[i].letter == topic[0];
+        if (!is_letter && (!*topic || strcmp(cli_options[i].name, topic) != 0))
+            continue;
+        cli_option_spelling(&cli_options[i], spelling, sizeof spelling);
+        print_row(spelling, cli_options[i].help);
+        return true;
+    }
+    return false;
+}
+
+static void add_flags(const struct lang_function *function) {
+    if (function->flags & LANG_FUNCTION_UNSAFE)
+        printf("    Needs --unsafe.\n");
+    if (function->flags & LANG_FUNCTION_AGGREGATE)
+        printf("    Only as the value of a map: @name = %s();\n", function->name);
+    if (function->flags & LANG_FUNCTION_ASYNC)
+        printf("    Done by tarsier when it reads the event, not where the event happens.\n");
+}
+
+static const struct lang_function *find_function(const char *name) {
+    for (int i = 0; i < LANG_FUNCTION_COUNT; i++) {
+        if (strcmp(lang_functions[i].name, name) == 0)
+            return &lang_functions[i];
+    }
+    return NULL;
+}
+
+/* "u", "BEGIN": the name the manual has. */
+static const char *canonical(const char *topic) {
+    const char *kind = probe_kind_name(topic, strlen(topic));
+    return kind ? kind : topic;
+}
+
+static bool help_language(const char *topic) {
+    struct strbuf text = {0};
+    const struct lang_function *function = find_function(topic);
+    bool found = manual_help(function ? topic : canonical(topic), &text);
+    const char *shown = strbuf_text(&text);
+    fputs(*shown == '\n' ? shown + 1 : shown, stdout);
+    if (function && !found)
+        printf("%s\n", function->help);
+    if (function)
+        add_flags(function);
+    strbuf_free(&text);
+    return found || function;
+}
+
+static int unknown_topic(const char *topic) {
+    const char *names[LANG_FUNCTION_COUNT + LANG_BUILTIN_COUNT];
+    uint32_t count = 0;
+    for (int i = 0; i < LANG_FUNCTION_COUNT; i++)
+        names[count++] = lang_functions[i].name;
+    for (int i = 0; i < LANG_BUILTIN_COUNT; i++) {
+        if (lang_builtins[i].name)
+            names[count++] = lang_builtins[i].name;
+    }
+    const char *near = diag_nearest(topic, names, count);
+    fprintf(stderr, "ERROR: there is no help about %s\n", topic);
+    if (near)
+        fprintf(stderr, "HINT: did you mean %s?\n", near);
+    else
+        fprintf(stderr,
+                "HINT: topics are functions, variables, probes, settings, options and commands, each by its name\n");
+    return SESSION_USER_ERROR;
 }
 
 int cli_help(const struct cli_request *request) {
-    print_usage(request);
-    printf("\nEXAMPLES:\n");
-    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
-        printf("    %s\n        %s\n", examples[i].command, examples[i].meaning);
-    bool whole = request->help || (request->argument_count && strcmp(request->arguments[0], "help") == 0);
-    if (!whole)
+    bool is_command = request->argument_count && strcmp(request->arguments[0], "help") == 0 && !request->help;
+    if (!is_command || request->argument_count < 2) {
+        print_overview(request);
         return SESSION_OK;
-    printf("\nBUILT-IN VARIABLES:\n");
-    for (int i = 0; i < LANG_BUILTIN_COUNT; i++) {
-        if (lang_builtins[i].name)
-            printf("    %-26s %s\n", lang_builtins[i].name, lang_builtins[i].help);
     }
-    printf("\nFUNCTIONS:\n");
-    for (int i = 0; i < LANG_FUNCTION_COUNT; i++)
-        printf("    %s\n", lang_functions[i].help);
-    return SESSION_OK;
-}
-
-/* ---- roff ------------------------------------------------------------------------------------------------------ */
-
-/* What roff would take as markup or turn into a typographic sign that a shell does not know. */
-static const char *const roff_characters[128] = {
-    ['"'] = "\\(dq", ['\''] = "\\(aq", ['-'] = "\\-", ['\\'] = "\\e", ['^'] = "\\(ha", ['`'] = "\\(ga", ['~'] = "\\(ti",
-};
-
-static void roff(FILE *out, const char *text) {
-    if (*text == '.')
-        fputs("\\&", out);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 128 && roff_characters[c])
-            fputs(roff_characters[c], out);
-        else
-            fputc(c, out);
-    }
-}
-
-static void roff_item(FILE *out, const char *term, const char *text) {
-    fputs(".TP\n.B ", out);
-    roff(out, term);
-    fputs("\n", out);
-    roff(out, text);
-    fputs("\n", out);
-}
-
-void cli_print_man(FILE *out) {
-    fprintf(
-        out,
-        ".TH TARSIER 1 \"\" \"tarsier %s\" \"User Commands\"\n.ad l\n.SH NAME\ntarsier \\- ask the running system\n",
-        TARSIER_VERSION);
-    fputs(
-        ".SH SYNOPSIS\n.B tarsier\n[\\fIOPTIONS\\fR] \\fB\\-e\\fR \\(aq\\fIPROGRAM\\fR\\(aq [\\fIARGUMENTS\\fR]\n.br\n"
-        ".B tarsier\n[\\fIOPTIONS\\fR] \\fIFILE\\fR [\\fIARGUMENTS\\fR]\n.br\n.B tarsier \\-l\n[\\fIPATTERN\\fR]\n"
-        ".SH DESCRIPTION\nRuns programs in the language of bpftrace inside the kernel and shows what they find.\n"
-        "It needs no compiler, no kernel headers and no daemon on the machine.\n.SH OPTIONS\n",
-        out);
-    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-        char spelling[80];
-        option_spelling(&cli_options[i], spelling, sizeof spelling);
-        roff_item(out, spelling, cli_options[i].help);
-    }
-    fputs(".SH COMMANDS\n", out);
-    for (unsigned i = 0; i < cli_command_count; i++)
-        roff_item(out, cli_commands[i].name, cli_commands[i].help);
-    fputs(".SH BUILT\\-IN VARIABLES\n", out);
-    for (int i = 0; i < LANG_BUILTIN_COUNT; i++) {
-        if (lang_builtins[i].name)
-            roff_item(out, lang_builtins[i].name, lang_builtins[i].help);
-    }
-    fputs(".SH FUNCTIONS\n", out);
-    for (int i = 0; i < LANG_FUNCTION_COUNT; i++) {
-        fputs(".br\n", out);
-        roff(out, lang_functions[i].help);
-        fputs("\n", out);
-    }
-    fputs(".SH EXAMPLES\n", out);
-    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
-        roff_item(out, examples[i].command, examples[i].meaning);
-    fputs(".SH EXIT STATUS\n", out);
-    for (unsigned i = 0; i < cli_exit_count; i++) {
-        char code[16];
-        snprintf(code, sizeof code, "%d", cli_exits[i].code);
-        roff_item(out, code, cli_exits[i].meaning);
-    }
-}
-
-void cli_print_completion(FILE *out) {
-    fputs("# bash completion for tarsier\n_tarsier() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n"
-          "    case ${COMP_WORDS[COMP_CWORD - 1]} in\n    -f | --format) COMPREPLY=($(compgen -W 'text json' -- "
-          "\"$word\")); "
-          "return ;;\n    -B) COMPREPLY=($(compgen -W 'line full none' -- \"$word\")); return ;;\n    esac\n"
-          "    if [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W '",
-          out);
-    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-        if (cli_options[i].letter)
-            fprintf(out, "-%c ", cli_options[i].letter);
-        if (*cli_options[i].name)
-            fprintf(out, "--%s ", cli_options[i].name);
-    }
-    fputs("' -- \"$word\"))\n    else\n        COMPREPLY=($(compgen -f -W '", out);
-    for (unsigned i = 0; i < cli_command_count; i++)
-        fprintf(out, "%s ", cli_commands[i].name);
-    fputs("' -- \"$word\"))\n    fi\n}\ncomplete -F _tarsier tarsier\n", out);
+    char topic[64];
+    snprintf(topic, sizeof topic, "%s", request->arguments[1]);
+    topic[strcspn(topic, "(:")] = '\0'; /* str(), uprobe:x */
+    if (help_table(topic) || help_language(topic) || help_option(topic))
+        return SESSION_OK;
+    return unknown_topic(topic);
 }

@@ -20,10 +20,6 @@ static int dispatch(const struct cli_request *request) {
             printf("tarsier %s\n", TARSIER_VERSION);
         return SESSION_OK;
     }
-    if (request->man || request->completion) {
-        (request->man ? cli_print_man : cli_print_completion)(stdout);
-        return SESSION_OK;
-    }
     if (request->info)
         return cli_info(request);
     const struct cli_command *command =

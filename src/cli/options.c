@@ -179,10 +179,6 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
         return request->help = true;
     case CLI_VERSION:
         return request->version = true;
-    case CLI_MAN:
-        return request->man = true;
-    case CLI_COMPLETION:
-        return request->completion = true;
     case CLI_EMIT_ELF:
     case CLI_EMIT_LLVM:
         return nothing_written(option == CLI_EMIT_ELF ? "--emit-elf" : "--emit-llvm");

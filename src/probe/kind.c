@@ -47,6 +47,8 @@ const char *probe_kind_name(const char *provider, size_t length) {
     return kind ? kind->name : NULL;
 }
 
+const char *probe_kind_at(uint32_t index) { return index < probe_kind_count ? probe_kinds[index]->name : NULL; }
+
 struct probe_target *probe_add_target(struct probe_context *context, const struct probe_point *point,
                                       struct probe_targets *out) {
     struct probe_target *target = arena_make(context->arena, struct probe_target);

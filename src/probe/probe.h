@@ -170,6 +170,8 @@ enum probe_wants {
 int probe_expand(struct probe_context *context, const char *text, unsigned wants, struct probe_targets *out,
                  struct probe_error *error);
 /* The system call of that number on this machine: "openat"; NULL: there is none. */
+/* Names of the kinds of probes, in the order of the table; NULL behind the last. */
+const char *probe_kind_at(uint32_t index);
 const char *probe_syscall_name(uint32_t number);
 /* The number of a call under the name tracefs gives it ("newfstat"), or -1. */
 int32_t probe_syscall_number(const char *tracefs_name);
