@@ -139,7 +139,6 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .dry_run = request->dry_run,
         .compile_only = request->compile_only,
         .mode = request->mode,
-        .warn_at_once = request->warn_at_once,
         .no_warnings = request->no_warnings,
         .include_directories = request->include_directories.data,
         .include_directory_count = request->include_directories.count,

@@ -45,7 +45,6 @@ struct session_options {
     bool allow_unsafe, dry_run, quiet, verbose;
     bool color, plain; /* messages in colours; results without */
     bool compile_only; /* nothing is loaded */
-    bool warn_at_once; /* -k: each failure of a helper when it happens, instead of their sum at the end */
     bool no_warnings;  /* but of data that was lost */
     enum session_mode mode;
     const char *const *include_directories; /* -I */
