@@ -5,7 +5,8 @@
 
 const char *const cli_man_pages[] = {"tarsier", "fmt", "language", NULL};
 
-/* ---- roff ---------------------------------------------------------------------------------------------------------- */
+/* ---- roff ----------------------------------------------------------------------------------------------------------
+ */
 
 /* What roff would take as markup or turn into a typographic sign that a shell does not know. */
 static const char *const roff_characters[128] = {
@@ -69,7 +70,8 @@ static void options(const struct cli_option_set *set) {
     }
 }
 
-/* ---- tarsier(1) ---------------------------------------------------------------------------------------------------- */
+/* ---- tarsier(1) ----------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name, *meaning;
@@ -108,7 +110,8 @@ static void main_page(void) {
     puts(".SH SEE ALSO\n.BR tarsier\\-fmt (1),\n.BR tarsier\\-language (7)");
 }
 
-/* ---- pages of subcommands ------------------------------------------------------------------------------------------ */
+/* ---- pages of subcommands ------------------------------------------------------------------------------------------
+ */
 
 static void command_page(const struct cli_command *command) {
     char name[40];
@@ -121,7 +124,8 @@ static void command_page(const struct cli_command *command) {
     puts(".SH SEE ALSO\n.BR tarsier (1)");
 }
 
-/* ---- tarsier-language(7) ------------------------------------------------------------------------------------------- */
+/* ---- tarsier-language(7) -------------------------------------------------------------------------------------------
+ */
 
 static void language_row(const struct manual *manual) {
     fputs(".TP\n", stdout);

@@ -79,12 +79,13 @@ bool manual_next(struct manual *manual) {
     manual->in_table = manual->kind == MANUAL_RULE || manual->kind == MANUAL_ROW;
     manual->in_item = manual->kind == MANUAL_ITEM || manual->kind == MANUAL_CONTINUED;
     size_t marks = manual->level ? manual->level : manual->kind == MANUAL_ITEM ? 2 : 0;
-    manual->line = manual->kind == MANUAL_CODE ? (struct manual_cell){begin, (size_t)(end - begin)}
-                                               : trimmed(begin + marks, end);
+    manual->line =
+        manual->kind == MANUAL_CODE ? (struct manual_cell){begin, (size_t)(end - begin)} : trimmed(begin + marks, end);
     return true;
 }
 
-/* ---- names in tables ----------------------------------------------------------------------------------------------- */
+/* ---- names in tables -----------------------------------------------------------------------------------------------
+ */
 
 static bool cell_names(struct manual_cell cell, const char *name) {
     size_t length = strlen(name);
@@ -112,7 +113,8 @@ void manual_plain(struct manual_cell text, struct strbuf *out) {
     }
 }
 
-/* ---- help ---------------------------------------------------------------------------------------------------------- */
+/* ---- help ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Words, filled up to TEXT_WIDTH columns. */
 static void add_filled(const char *text, struct strbuf *out) {

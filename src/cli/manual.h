@@ -1,5 +1,5 @@
-/* docs/language.md, which is in the program: the one description of functions, variables, probes and settings. Read line
- * by line: headings, rows of tables, items of lists, code and text. */
+/* docs/language.md, which is in the program: the one description of functions, variables, probes and settings. Read
+ * line by line: headings, rows of tables, items of lists, code and text. */
 #ifndef TARSIER_CLI_MANUAL_H
 #define TARSIER_CLI_MANUAL_H
 
@@ -14,9 +14,9 @@ enum manual_kind {
     MANUAL_HEAD,    /* row of a table above its rule */
     MANUAL_RULE,
     MANUAL_ROW,
-    MANUAL_ITEM,     /* "- ..." */
+    MANUAL_ITEM,      /* "- ..." */
     MANUAL_CONTINUED, /* of an item */
-    MANUAL_FENCE,    /* around code */
+    MANUAL_FENCE,     /* around code */
     MANUAL_CODE,
     MANUAL_TEXT,
 };
