@@ -89,10 +89,10 @@ int cli_help(const struct cli_request *request);
 int cli_help_command(const char *name); /* usage and options of a subcommand */
 int cli_man(const struct cli_request *request);
 int cli_completion(const struct cli_request *request);
-int cli_format_words(int argc, char **argv, struct cli_request *request); /* tarsier fmt */
+int cli_format_words(int argc, char **argv, struct cli_request *request);   /* tarsier fmt */
 int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
 int cli_probe_info(const struct cli_request *request);
-int cli_format_program(const struct cli_request *request);                /* --fmt */
+int cli_format_program(const struct cli_request *request); /* --fmt */
 
 /* "-p, --pid PID" */
 void cli_option_spelling(const struct cli_option_info *option, char *out, size_t size);
