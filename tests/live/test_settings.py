@@ -37,7 +37,7 @@ def configured(trace, config, program, **environment):
     ("max_strln = 64", "stdin:1:12-26: ERROR: max_strln: not a known configuration option", "did you mean max_strlen?"),
     ('license = "Potato"', "ERROR: Invalid value for license. Found: Potato. Valid values: Dual MIT/GPL, ", ""),
     ("max_strlen = 1", "ERROR: max_strlen must be a number between 2 and 16384, not \"1\"", ""),
-    ("stack_mode = fancy", "ERROR: stack_mode must be bpftrace, perf or raw, not \"fancy\"", ""),
+    ("stack_mode = fancy", "ERROR: stack_mode must be bpftrace, perf, raw or build_id, not \"fancy\"", ""),
 ])
 def test_wrong_settings_are_errors(trace, config, error, hint):
     answer = configured(trace, config, "")
