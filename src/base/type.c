@@ -155,14 +155,18 @@ bool type_stack_mode_find(const char *name, enum type_stack_mode *mode) {
 
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode) {
     assert(kind == TYPE_KSTACK || kind == TYPE_USTACK);
-    uint64_t frames = (uint64_t)depth + (kind == TYPE_KSTACK ? TYPE_STACK_MACHINERY : 0);
     if (kind == TYPE_KSTACK && mode == TYPE_STACK_BUILD_ID) /* the kernel's own code has none */
         mode = TYPE_STACK_RAW;
-    struct type *type = make(arena, kind, 8 + (mode == TYPE_STACK_BUILD_ID ? TYPE_BUILD_ID_FRAME : 8) * frames, 8);
+    struct type *type = make(arena, kind, 8, 8);
 
     type->count = depth;
     type->stack_mode = mode;
     return type;
+}
+
+uint32_t type_stack_captured(const struct type *type) {
+    uint32_t frames = type->count + (type->kind == TYPE_KSTACK ? TYPE_STACK_MACHINERY : 0);
+    return 8 + (type->stack_mode == TYPE_STACK_BUILD_ID ? TYPE_BUILD_ID_FRAME : 8) * frames;
 }
 
 const struct type *type_hist(struct arena *arena, uint32_t bits) {

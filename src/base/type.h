@@ -15,10 +15,11 @@
  *   timestamp         u64 ns since boot, u64 number of its format in the plan's texts
  *   username          u64 user id
  *   cgroup_path       u64 cgroup id, u64 number of its filter in the plan's texts
- *   kstack            u64 count, u64 ip[depth + TYPE_STACK_MACHINERY]  (zero behind count)
+ *   kstack, ustack    u64 id: frames in the lowest TYPE_STACK_COUNT_BITS, above them a hash of what was captured; 0: no
+ *                     frames. The table of stacks (lang/plan.h) has what belongs to an id, once for equal stacks:
+ *                     u32 tgid (0 in the kernel), u32 count, u64 ip[depth + TYPE_STACK_MACHINERY]  (zero behind count);
+ *                     mode build_id: {u32 status, u8 build_id[20], u64 offset or ip} instead of ip. The machinery is
  *                     room for the frames of the tracing itself, which printing takes off the top
- *   ustack            u32 tgid, u32 count, u64 ip[depth]  (zero behind count); mode build_id: instead of ip
- *                     {u32 status, u8 build_id[20], u64 offset or ip}
  *   probe             u64 index into the session's table of probe names
  *   tuple             its fields in order, each aligned; what is larger than 8 bytes takes whole words. A record is a
  *                     tuple whose fields have names
@@ -76,7 +77,7 @@ enum type_kind {
 };
 
 /* Which memory a pointer points into. SPACE_NONE: plain number, decided by the probe when read. */
-enum { TYPE_STACK_MACHINERY = 4 };
+enum { TYPE_STACK_MACHINERY = 4, TYPE_STACK_COUNT_BITS = 11 };
 
 enum type_space { SPACE_NONE, SPACE_KERNEL, SPACE_USER };
 
@@ -139,7 +140,7 @@ static inline bool type_is_stack(const struct type *type) {
 static inline bool type_is_scalar(const struct type *type) {
     return type->kind == TYPE_INT || type->kind == TYPE_BOOL || type->kind == TYPE_ENUM || type->kind == TYPE_POINTER ||
            type->kind == TYPE_KSYM || type->kind == TYPE_PROBE || type->kind == TYPE_MACADDR ||
-           type->kind == TYPE_USERNAME;
+           type->kind == TYPE_USERNAME || type_is_stack(type);
 }
 
 /* Constructors. The integers are shared constants; the rest are new in the arena. */
@@ -161,6 +162,8 @@ static inline bool type_is_record(const struct type *type) {
 /* Number of the field of that name in a record; field_count when there is none. */
 uint32_t type_record_index(const struct type *record, const char *name);
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode);
+/* Bytes of a captured stack in the table of stacks. */
+uint32_t type_stack_captured(const struct type *type);
 extern const char *const type_stack_mode_names[]; /* by mode; NULL at the end */
 /* The mode of a name: bpftrace, perf, raw. False: there is none. */
 bool type_stack_mode_find(const char *name, enum type_stack_mode *mode);

@@ -94,7 +94,7 @@ static const struct type *promote_same_kind(struct check *c, const struct type *
         return promote_pointers(a, b);
     case TYPE_KSTACK:
     case TYPE_USTACK: /* the mode is how it prints: one value cannot print in two ways */
-        return a->stack_mode != b->stack_mode ? NULL : b->size > a->size ? b : a;
+        return a->stack_mode != b->stack_mode ? NULL : b->count > a->count ? b : a;
     case TYPE_STRING:
     case TYPE_BUFFER:
         return b->size > a->size ? b : a;

@@ -132,6 +132,7 @@ struct lang_env {
     uint32_t cpu_count;      /* possible CPUs */
     uint32_t max_strlen;     /* bytes a str() may take, NUL included: 1024 */
     uint32_t max_map_keys;   /* 4096 */
+    uint32_t max_stacks;     /* different stacks that are kept */
     enum lang_full_maps full_maps;
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;

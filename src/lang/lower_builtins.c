@@ -227,17 +227,20 @@ static ir_value function_address(struct lower *l) {
 
 static ir_value lower_builtin_func(struct lower *l) { return function_address(l); }
 
-static ir_value lower_builtin_kstack(struct lower *l) {
+static ir_value lower_builtin_comm(struct lower *l) {
     (void)l;
-    BUG("a stack as a scalar");
+    BUG("a text as a scalar");
 }
-static ir_value lower_builtin_ustack(struct lower *l) { return lower_builtin_kstack(l); }
-static ir_value lower_builtin_comm(struct lower *l) { return lower_builtin_kstack(l); }
-static ir_value lower_builtin_pcomm(struct lower *l) { return lower_builtin_kstack(l); }
-static ir_value lower_builtin_leader_comm(struct lower *l) { return lower_builtin_kstack(l); }
-static ir_value lower_builtin_probetype(struct lower *l) { return lower_builtin_kstack(l); }
+static ir_value lower_builtin_pcomm(struct lower *l) { return lower_builtin_comm(l); }
+static ir_value lower_builtin_leader_comm(struct lower *l) { return lower_builtin_comm(l); }
+static ir_value lower_builtin_probetype(struct lower *l) { return lower_builtin_comm(l); }
+/* Their depth and mode are in the type: lower_builtin() takes them before. */
+static ir_value lower_builtin_kstack(struct lower *l) { return lower_builtin_comm(l); }
+static ir_value lower_builtin_ustack(struct lower *l) { return lower_builtin_comm(l); }
 
 ir_value lower_builtin(struct lower *l, const struct node *node) {
+    if (type_is_stack(node->type))
+        return lower_stack(l, node->type);
     switch (node->builtin->id) {
 #define BUILTIN(name, type, contexts, help)                                                                            \
     case LANG_BUILTIN_##name:                                                                                          \
@@ -254,25 +257,6 @@ ir_value lower_builtin(struct lower *l, const struct node *node) {
 }
 
 /* ---- large ones ---------------------------------------------------------------------------------------------- */
-
-/* kstack: u64 count, ips. ustack: u32 tgid, u32 count, ips. The helper zeroes what it does not fill. */
-void lower_stack(struct lower *l, const struct type *type, struct place to) {
-    struct ir_function *f = l->f;
-    bool user = type->kind == TYPE_USTACK, build_ids = type->stack_mode == TYPE_STACK_BUILD_ID;
-    int64_t flags = user ? BPF_F_USER_STACK | (build_ids ? BPF_F_USER_BUILD_ID : 0) : 0;
-    ir_value bytes = ir_calln(f, IR_HELPER_get_stack, lower_context(l), place_address(l, place_add(l, to, 8)),
-                              ir_constant(f, type->size - 8), ir_constant(f, flags));
-    /* negative: no stack here (a kernel thread has no user stack): count 0 */
-    ir_value ok = ir_unary(f, IR_NOT, ir_binary(f, IR_ASHR, bytes, ir_constant(f, 63)));
-    ir_value count = ir_binary(f, IR_LSHR, ir_binary(f, IR_AND, bytes, ok), ir_constant(f, build_ids ? 5 : 3));
-    if (user) {
-        /* build ids mean the same in every process: equal stacks are then one key */
-        ir_store(f, 4, to.base, to.offset, build_ids ? ir_constant(f, 0) : lower_current(l, "tgid"));
-        ir_store(f, 4, to.base, to.offset + 4, count);
-    } else {
-        ir_store(f, 8, to.base, to.offset, count);
-    }
-}
 
 void lower_builtin_into(struct lower *l, const struct node *node, const struct type *type, struct place to) {
     switch (node->builtin->id) {
@@ -294,10 +278,6 @@ void lower_builtin_into(struct lower *l, const struct node *node, const struct t
         lower_into(l, &text, type, to, true);
         break;
     }
-    case LANG_BUILTIN_kstack:
-    case LANG_BUILTIN_ustack:
-        lower_stack(l, type, to);
-        break;
     case LANG_BUILTIN_func: /* usym: u64 address, u32 tgid, u32 zero */
         ir_store(l->f, 8, to.base, to.offset, function_address(l));
         ir_store(l->f, 8, to.base, to.offset + 8, lower_current(l, "tgid"));

@@ -6,9 +6,8 @@
 static ir_value lower_len(struct lower *l, const struct node *node) {
     const struct node *argument = node->child;
     if (type_is_stack(argument->type)) {
-        struct place bytes = lower_bytes(l, argument, 0, NULL);
-        bool user = argument->type->kind == TYPE_USTACK;
-        ir_value count = ir_load(l->f, user ? 4 : 8, bytes.base, bytes.offset + (user ? 4 : 0));
+        ir_value frames = ir_constant(l->f, (1 << TYPE_STACK_COUNT_BITS) - 1);
+        ir_value count = ir_binary(l->f, IR_AND, lower_scalar(l, argument), frames);
         return lower_at_most(l, count, argument->type->count); /* there is room for more frames than are shown */
     }
     /* Counting a hash map: each element calls back once, the number of calls is the answer. */
@@ -52,6 +51,9 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_map_find(l, first->map, first->next, first->next->next->variable);
     case LANG_FUNCTION_len:
         return lower_len(l, node);
+    case LANG_FUNCTION_kstack:
+    case LANG_FUNCTION_ustack:
+        return lower_stack(l, node->type);
     case LANG_FUNCTION_strncmp:
         return lower_strncmp(l, node);
     case LANG_FUNCTION_ksym:
@@ -135,10 +137,6 @@ void lower_call_into(struct lower *l, const struct node *node, const struct type
     case LANG_FUNCTION_usym:
         ir_store(l->f, 8, to.base, to.offset, lower_scalar(l, node->child));
         ir_store(l->f, 8, to.base, to.offset + 8, lower_current(l, "tgid"));
-        break;
-    case LANG_FUNCTION_kstack:
-    case LANG_FUNCTION_ustack:
-        lower_stack(l, type, to);
         break;
     case LANG_FUNCTION_ntop:
         lower_ntop_into(l, node, to);

@@ -289,7 +289,7 @@ ir_value lower_register(struct lower *l, uint32_t offset);
 ir_value lower_call(struct lower *l, const struct node *node);
 void lower_call_statement(struct lower *l, const struct node *node, const struct node *next);
 void lower_call_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
-void lower_stack(struct lower *l, const struct type *type, struct place to);
+ir_value lower_stack(struct lower *l, const struct type *type); /* captured and kept; its id */
 
 /* lower_records.c */
 void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count);

@@ -25,6 +25,7 @@ static struct lang_map_plan *add_map(struct lang_plan *plan, enum lang_map_role 
 struct lang_plan *lang_plan_new(struct arena *arena, const struct lang_env *env) {
     struct lang_plan *plan = arena_make(arena, struct lang_plan);
     plan->arena = arena;
+    plan->max_stacks = env->max_stacks;
     plan->cpu_rows = power_of_two(env->cpu_count ? env->cpu_count : 1);
     plan->globals_size = plan->cpu_rows * LANG_ROW_SIZE;
     plan->constants_map = plan->scratch = plan->rings = IR_NONE;
@@ -89,6 +90,22 @@ uint32_t lang_plan_scratch(struct lang_plan *plan) {
         add_map(plan, LANG_MAP_SCRATCH, "scratch", BPF_MAP_TYPE_PERCPU_ARRAY, &plan->scratch)->max_entries =
             LANG_SCRATCH_SLOTS;
     return plan->scratch;
+}
+
+uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size) {
+    uint32_t number;
+    for (uint32_t i = 0; i < plan->maps.count; i++) {
+        if (plan->maps.data[i].role == LANG_MAP_STACKS && plan->maps.data[i].value_size == size)
+            return i;
+    }
+    struct lang_map_plan *map = add_map(plan, LANG_MAP_STACKS, "stacks", BPF_MAP_TYPE_HASH, &number);
+    map->key_size = 8;
+    map->value_size = size;
+    map->max_entries = plan->max_stacks;
+    map->flags = BPF_F_NO_PREALLOC;
+    map->full_counter = lang_plan_counter(plan);
+    map->refused_counter = lang_plan_counter(plan);
+    return number;
 }
 
 /* The programs that will be made. */

@@ -111,6 +111,7 @@ enum lang_map_role {
     LANG_MAP_RINGS,  /* array of ring buffers, one for each possible CPU */
     LANG_MAP_SCRIPT, /* keeps `script` */
     LANG_MAP_TASK,   /* task storage for `script` */
+    LANG_MAP_STACKS, /* id of a stack -> what was captured (base/type.h), for captures of one size */
 };
 
 /* One BPF map to create. Its position in plan->maps is the number in ir_map(). */
@@ -133,6 +134,7 @@ struct lang_plan {
     VEC(const char *) texts; /* formats of timestamps, filters of cgroup paths: values carry their number */
     uint32_t globals_size;
     uint32_t cpu_rows;      /* power of two */
+    uint32_t max_stacks;    /* entries of a table of stacks */
     VEC(uint8_t) constants; /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
     uint32_t scratch_size;  /* bytes of one scratch slot, 0: none */
     uint32_t globals, constants_map, scratch, rings; /* map numbers, IR_NONE when not there */
@@ -155,6 +157,7 @@ uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t
 uint32_t lang_plan_constants_map(struct lang_plan *plan);
 uint32_t lang_plan_rings(struct lang_plan *plan);
 uint32_t lang_plan_scratch(struct lang_plan *plan);
+uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size); /* the table for captures of so many bytes */
 
 /* Lowers one checked program to IR. NULL after errors (in diags). Each call takes the next action and site numbers. */
 struct ir_module *lang_lower(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,

@@ -62,12 +62,30 @@ static void report_refused(const struct session *s, const struct lang_map_plan *
                 map->name, percpu ? "percpu" : "", keys);
 }
 
+/* What could not be kept was counted each time such a stack was met. */
+static void report_stacks(const struct lang_map_plan *map, uint64_t full, uint64_t refused) {
+    if (full)
+        fprintf(stderr,
+                "WARNING: %" PRIu64 " stacks show no frames: more than %u different ones were met\n"
+                "HINT: try config = { max_stacks = %u }\n",
+                full, map->max_entries, map->max_entries * 4);
+    if (refused)
+        fprintf(stderr,
+                "WARNING: %" PRIu64 " stacks could not be kept when they were met (the kernel cannot allocate in a "
+                "nested context); those that were met again are shown\n",
+                refused);
+}
+
 static void report_maps(const struct session *s) {
     for (uint32_t i = 0; i < s->plan->maps.count; i++) {
         const struct lang_map_plan *map = &s->plan->maps.data[i];
         if (!map->full_counter)
             continue;
         uint64_t full = session_counter(s, map->full_counter), refused = session_counter(s, map->refused_counter);
+        if (map->role == LANG_MAP_STACKS) {
+            report_stacks(map, full, refused);
+            continue;
+        }
         if (full) {
             fprintf(stderr,
                     "WARNING: Map full; can't update element: %s holds %u keys, %" PRIu64 " updates were lost\n",

@@ -155,6 +155,9 @@ static int create_map(struct session *s, const struct lang_map_plan *plan, struc
         return create_globals(s, plan, map);
     case LANG_MAP_CONSTANTS:
         return create_constants(s, plan, map);
+    case LANG_MAP_STACKS:
+        map->fd = create(s, plan, plan->value_size, -1);
+        return map->fd < 0 ? map->fd : 0;
     case LANG_MAP_SCRATCH:
         map->fd = create(s, plan, s->plan->scratch_size, -1);
         return map->fd < 0 ? map->fd : 0;

@@ -1,5 +1,6 @@
 /* Values that need more than their bytes to become text: symbols, stacks, probe names. */
 #include "session/session_int.h"
+#include <stdlib.h>
 #include <string.h>
 
 static uint64_t word(const void *bytes, size_t offset) {
@@ -63,15 +64,31 @@ static void format_build_ids(const struct type *type, const uint8_t *bytes, stru
     }
 }
 
-static void format_stack(struct session *s, const struct type *type, const void *bytes, struct strbuf *out) {
+/* What was captured under an id; the caller frees it. NULL: no frames, or the table had no room for it. */
+static uint8_t *captured_stack(const struct session *s, uint64_t id, uint32_t *size) {
+    for (uint32_t i = 0; id && i < s->plan->maps.count; i++) {
+        const struct lang_map_plan *table = &s->plan->maps.data[i];
+        if (table->role != LANG_MAP_STACKS)
+            continue;
+        uint8_t *bytes = malloc(table->value_size);
+        *size = table->value_size;
+        if (bytes && kernel_map_lookup(s->maps[i].fd, &id, bytes) == 0)
+            return bytes;
+        free(bytes);
+    }
+    return NULL;
+}
+
+static void format_captured(struct session *s, const struct type *type, const uint8_t *bytes, uint32_t size,
+                            struct strbuf *out) {
     bool user = type->kind == TYPE_USTACK;
     if (type->stack_mode == TYPE_STACK_BUILD_ID) {
         format_build_ids(type, bytes, out);
         return;
     }
-    uint64_t count = user ? half(bytes, 4) : word(bytes, 0);
-    if (count > type->size / 8 - 1)
-        count = type->size / 8 - 1;
+    uint64_t count = half(bytes, 4);
+    if (count > size / 8 - 1)
+        count = size / 8 - 1;
     const uint64_t *ips = (const void *)((const uint8_t *)bytes + 8);
     enum symbol_stack_mode mode = stack_modes[type->stack_mode];
     if (user) {
@@ -82,6 +99,14 @@ static void format_stack(struct session *s, const struct type *type, const void 
             count = skip + type->count;
         symbol_format_kernel_stack(s->symbols, ips + skip, (uint32_t)count - skip, mode, out);
     }
+}
+
+static void format_stack(struct session *s, const struct type *type, uint64_t id, struct strbuf *out) {
+    static const uint8_t nothing[8];
+    uint32_t size = sizeof nothing;
+    uint8_t *bytes = captured_stack(s, id, &size);
+    format_captured(s, type, bytes ? bytes : nothing, size, out);
+    free(bytes);
 }
 
 static void format(void *context, const struct type *type, const void *bytes, struct strbuf *out) {
@@ -95,7 +120,7 @@ static void format(void *context, const struct type *type, const void *bytes, st
         break;
     case TYPE_KSTACK:
     case TYPE_USTACK:
-        format_stack(s, type, bytes, out);
+        format_stack(s, type, word(bytes, 0), out);
         break;
     case TYPE_PROBE: {
         uint64_t index = word(bytes, 0);

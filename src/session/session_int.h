@@ -69,7 +69,7 @@ enum session_missing { SESSION_MISSING_ERROR, SESSION_MISSING_WARN, SESSION_MISS
 
 /* What the config block and the environment can change; see the table in settings.c. */
 struct session_settings {
-    uint32_t max_strlen, max_map_keys;
+    uint32_t max_strlen, max_map_keys, max_stacks;
     uint32_t ring_pages; /* of all rings together; 0: as many as the script needs */
     uint32_t print_maps_on_exit;
     uint32_t missing_probes; /* enum session_missing */

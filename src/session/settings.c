@@ -35,6 +35,7 @@ static const struct setting {
 } settings[] = {
     {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 2, 16384, NULL},
     {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, LANG_MAP_ENTRIES_MOST, NULL},
+    {"max_stacks", NUMBER, FIELD(max_stacks), NULL, 1, LANG_MAP_ENTRIES_MOST, NULL},
     {"full_maps", WORD, FIELD(full_maps), NULL, 0, 0, full_names},
     {"max_cat_bytes", NUMBER, FIELD(max_cat_bytes), "cat_bytes_max", 1, 64u << 20, NULL},
     {"perf_rb_pages", NUMBER, FIELD(ring_pages), NULL, 0, 1u << 20, NULL},
@@ -208,6 +209,7 @@ void session_settings(struct session *s) {
     s->settings = (struct session_settings){
         .max_strlen = 1024,
         .max_map_keys = 4096,
+        .max_stacks = 65536,
         .print_maps_on_exit = 1,
         .max_cat_bytes = 10240,
         .missing_probes = SESSION_MISSING_UNSAID,
@@ -216,6 +218,7 @@ void session_settings(struct session *s) {
     read_environment(s);
     s->env.max_strlen = s->settings.max_strlen;
     s->env.max_map_keys = s->settings.max_map_keys;
+    s->env.max_stacks = s->settings.max_stacks;
     s->env.full_maps = (enum lang_full_maps)s->settings.full_maps;
     s->env.stack_mode = (enum type_stack_mode)s->settings.stack_mode;
     s->view.string_trailer = s->settings.string_trailer;
