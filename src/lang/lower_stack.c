@@ -1,7 +1,7 @@
 /* kstack, ustack: captured once for each event, kept once for each different stack.
  *
- * A captured stack is a kilobyte. As a key it would be hashed, compared and copied as a whole, in every map again; as an
- * id of 8 bytes it costs what a number costs, in keys, in values and in records. See base/type.h for the id and
+ * A captured stack is a kilobyte. As a key it would be hashed, compared and copied as a whole, in every map again; as
+ * an id of 8 bytes it costs what a number costs, in keys, in values and in records. See base/type.h for the id and
  * plan.h for the table. The code:
  *
  *     bytes = get_stack(ctx, memory + 8, size, flags);

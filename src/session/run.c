@@ -126,7 +126,8 @@ static int loop_with_rings(struct session *s) {
         if (watched_fd(s, i) >= 0)
             kernel_rings_watch(s->rings, watched_fd(s, i), i);
     }
-    int result = session_drain(s);
+    /* what came between attaching and leaving of a dry run is nobody's */
+    int result = s->options->dry_run ? SESSION_OK : session_drain(s);
     while (!s->stop && result == SESSION_OK) {
         uint32_t ready[WATCHED];
         int count = kernel_rings_wait(s->rings, kernel_rings_timeout(s->rings), ready, WATCHED);
@@ -198,7 +199,8 @@ static void announce(struct session *s) {
 
 /* Results: what is still in the rings, the end blocks, warnings, an empty line, the maps. */
 static int finish(struct session *s) {
-    int result = session_drain(s);
+    /* what came between attaching and leaving of a dry run is nobody's */
+    int result = s->options->dry_run ? SESSION_OK : session_drain(s);
     s->exit_dropped = false; /* exit() ends the events; the end blocks still speak */
     bool ended = view_output_ended(s->view.out);
     if (result == SESSION_OK && !ended && !s->options->dry_run)
