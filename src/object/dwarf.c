@@ -147,6 +147,7 @@ static uint8_t size_of_form(const struct dwarf_unit *unit, uint16_t form) {
 
 static bool read_shape(struct dwarf_unit *unit, struct dwarf_reader *in, struct dwarf_shape *shape) {
     struct dwarf_attribute attributes[MOST_ATTRIBUTES];
+    bool is_declaration = false;
 
     *shape = (struct dwarf_shape){.tag = (uint16_t)dwarf_uleb(in)};
     shape->has_children = dwarf_number(in, 1);
@@ -160,9 +161,12 @@ static bool read_shape(struct dwarf_unit *unit, struct dwarf_reader *in, struct 
         uint8_t size = size_of_form(unit, (uint16_t)form);
         if (shape->fixed_size != UINT32_MAX)
             shape->fixed_size = size == DWARF_SIZE_VARIES ? UINT32_MAX : shape->fixed_size + size;
+        shape->has_code |= name == DW_AT_low_pc || name == DW_AT_ranges || name == DW_AT_entry_pc;
+        is_declaration |= name == DW_AT_declaration;
         shape->is_inlined |= name == DW_AT_inline;
         attributes[shape->count++] = (struct dwarf_attribute){(uint16_t)name, (uint16_t)form, size, constant};
     }
+    shape->is_inlined |= !shape->has_code && !is_declaration;
     shape->attributes = arena_memdup(unit->dwarf->arena, attributes, sizeof *attributes * shape->count);
     return !in->is_bad;
 }

@@ -61,7 +61,8 @@ struct dwarf_shape {
     uint32_t fixed_size; /* bytes of all attributes, or UINT32_MAX when it differs from DIE to DIE */
     uint16_t tag;        /* 0: no such shape */
     bool has_children;
-    bool is_inlined; /* has DW_AT_inline */
+    bool has_code;   /* has an address */
+    bool is_inlined; /* has DW_AT_inline; or neither that nor an address, as gcc's link-time optimization leaves it */
 };
 struct dwarf_shapes {
     struct dwarf_shape *items; /* by number; 0 is unused */
