@@ -82,8 +82,9 @@ static inline __attribute__((always_inline)) int squared(int value) {
 
 FUNCTION int uses_squared(int a) {
     int sum = squared(a);
+    volatile int next = a + 1; /* so that the argument is a value of its own */
 
-    return sum + squared(a + 1);
+    return sum + squared(next);
 }
 
 static volatile long sink;
