@@ -167,7 +167,7 @@ def line_with(text):
 
 
 def test_source_line(trace, workload, shapes):
-    line = line_with("sum + squared(a + 1)")
+    line = line_with("sum + squared(next)")
     answer = answer_of(trace, workload, f"uprobe:BIN@shapes.c:{line} {{ @[probe] = count(); }}", shapes, times=30)
     assert answer.keyed() == {f"uprobe:{shapes}@shapes.c:{line}": 30}
 
