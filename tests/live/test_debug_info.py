@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,39 +11,18 @@ from conftest import FIXTURES, TARSIER
 
 SOURCES = Path(__file__).parent / "debug"
 OUT = FIXTURES / "debug"
-VARIANTS = {
-    "O0": ["-O0"],
-    "O2": ["-O2"],
-    "dwarf2": ["-O2", "-gdwarf-2"],
-    "dwarf3": ["-O1", "-gdwarf-3"],
-    "dwarf4": ["-O2", "-gdwarf-4"],
-    "dwarf5": ["-O2", "-gdwarf-5"],
-    "dwarf64": ["-O2", "-gdwarf64"],
-    "compressed": ["-O2", "-gz"],
-    "type-units": ["-O2", "-gdwarf-4", "-fdebug-types-section"],
-    "type-units-5": ["-O2", "-gdwarf-5", "-fdebug-types-section"],
-    "lto": ["-O2", "-flto"],
-    "no-pie": ["-O2", "-no-pie"],
-}
+sys.path.insert(0, str(SOURCES))
+import programs  # noqa: E402
 
 
-def build(source, name, *flags, compiler="gcc"):
-    """Compiles once; the name stands for the flags."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    target, source = OUT / name, SOURCES / source
-    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run([compiler, "-g", "-Wall", *flags, source, "-o", target], check=True)
-    return target
-
-
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=programs.VARIANTS)
 def shapes(request):
-    return build("shapes.c", f"shapes-{request.param}", *VARIANTS[request.param])
+    return programs.build(f"shapes-{request.param}", OUT)
 
 
 @pytest.fixture
 def plain():
-    return build("shapes.c", "shapes-O2", "-O2")
+    return programs.build("shapes-O2", OUT)
 
 
 def answer_of(trace, workload, program, path, *arguments, times=1):
@@ -200,9 +180,9 @@ def test_unknown_source_file(trace, plain):
 
 # ---- C++ --------------------------------------------------------------------------------------------------------------
 
-@pytest.fixture(params=["O0", "O2", "dwarf4", "type-units"])
+@pytest.fixture(params=programs.CLASSES_VARIANTS)
 def classes(request):
-    return build("classes.cpp", f"classes-{request.param}", *VARIANTS[request.param], compiler="g++")
+    return programs.build(f"classes-{request.param}", OUT)
 
 
 def test_method_by_its_name(trace, workload, classes):
@@ -264,7 +244,7 @@ def test_without_debug_information(trace, stripped):
 
 
 def test_types_of_an_object_file(trace, workload, stripped):
-    donor = build("shapes.c", "shapes-donor.o", "-O2", "-c")
+    donor = programs.build("shapes-donor.o", OUT)
     program = 'uprobe:BIN:walk { printf("%d %d", args.n->next->id, ((struct node *)arg0)->points[0].y); }'
     assert line_of(trace, workload, program, stripped, "--types", donor) == "22 8"
 
@@ -275,7 +255,7 @@ def test_file_without_types(trace, stripped):
 
 
 def test_type_listed_from_an_object_file(trace):
-    donor = build("shapes.c", "shapes-donor.o", "-O2", "-c")
+    donor = programs.build("shapes-donor.o", OUT)
     answer = trace.command("-lv", "struct bits", "--types", donor)
     assert answer.lines()[:5] == [f"{donor}: struct bits {{", "    uint32 low : 3;", "    int32 middle : 7;",
                                   "    uint32 high : 20;", "}"]
@@ -294,7 +274,7 @@ def test_separate_debug_file(trace, workload, plain):
 
 
 def test_split_debug_information_is_refused(trace):
-    program = build("shapes.c", "shapes-split", "-O2", "-gsplit-dwarf", "-dumpdir", f"{OUT}/")
+    program = programs.build("shapes-split", OUT)
     answer = trace(f"uprobe:{program}:walk {{ print(args.n->id); }}")
     assert answer.code == 1 and ".dwo" in answer.stderr
 
