@@ -196,7 +196,6 @@ void check_call_macaddr(struct check *c, struct node *node);
 void check_call_buf(struct check *c, struct node *node);
 void check_call_cgroup_path(struct check *c, struct node *node);
 void check_call_cgroupid(struct check *c, struct node *node);
-void check_call_kaddr(struct check *c, struct node *node);
 void check_call_strerror(struct check *c, struct node *node);
 void check_call_signal_name(struct check *c, struct node *node);
 void check_call_syscall_name(struct check *c, struct node *node);
@@ -213,6 +212,10 @@ void check_call_memcmp(struct check *c, struct node *node);
 void check_call_path(struct check *c, struct node *node);
 void check_call_fd2file(struct check *c, struct node *node);
 void check_call_fd2sock(struct check *c, struct node *node);
+/* check_addresses.c */
+void check_call_kaddr(struct check *c, struct node *node);
+void check_call_percpu_kaddr(struct check *c, struct node *node);
+void check_call_uaddr(struct check *c, struct node *node);
 /* check_tasks.c */
 void check_call_pid(struct check *c, struct node *node);
 void check_call_tid(struct check *c, struct node *node);

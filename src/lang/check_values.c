@@ -177,23 +177,3 @@ void check_call_cgroupid(struct check *c, struct node *node) {
     check_error(c, "cgroupid-path", node->child->loc, "no cgroup at '%s': %s", node->child->text, strerror(-error));
     check_hint(c, "it is a directory below the mount of cgroup2, mostly /sys/fs/cgroup");
 }
-
-/* ---- kernel symbols ---------------------------------------------------------------------------------------- */
-
-/* An address of the kernel, to be followed there whatever the probe is: *kaddr("jiffies"). */
-static const struct type kernel_address = {.kind = TYPE_INT, .size = 8, .align = 8, .space = SPACE_KERNEL};
-
-void check_call_kaddr(struct check *c, struct node *node) {
-    uint64_t address = 0;
-
-    if (!check_literal(c, node->child, "kaddr"))
-        return;
-    int error =
-        c->env->find_kernel_symbol ? c->env->find_kernel_symbol(c->env->context, node->child->text, &address) : 0;
-    set_number(node, address, &kernel_address);
-    if (error == 0)
-        return;
-    check_error(c, "unknown-symbol", node->child->loc, "Failed to resolve kernel symbol: %s", node->child->text);
-    check_hint(c, "/proc/kallsyms lists the kernel's symbols; variables only with CONFIG_KALLSYMS_ALL, addresses only "
-                  "for root");
-}

@@ -70,6 +70,8 @@ struct lang_target {
     int32_t syscall_number;
     const uint32_t *syscall_probes;
     bool test_compat;    /* the kernel runs 32-bit processes: their calls must be told apart */
+    const char *path;    /* user probes: the file, */
+    uint64_t address;    /* and the address of the probed instruction in it */
     uint32_t filter_pid; /* -p: only this process; 0 none */
     bool exclude_self;   /* drop what tarsier's own process does */
 };
@@ -115,6 +117,9 @@ struct lang_env {
     bool (*find_constant)(void *context, const char *name, int64_t *value, const struct type **type);
     /* Asked while compiling; 0 or a negative errno. */
     int (*find_kernel_symbol)(void *context, const char *name, uint64_t *address);
+    /* A symbol of the file that a user probe is in: its address in the file, its size. */
+    int (*find_user_symbol)(void *context, const struct lang_target *target, const char *name, uint64_t *address,
+                            uint64_t *size);
     int (*find_cgroup)(void *context, const char *path, uint64_t *id);
     const char *(*syscall_name)(void *context, uint32_t number); /* NULL: there is no such call */
     const char *const *positional;                               /* $1.. */

@@ -219,13 +219,13 @@ static ir_value lower_builtin_retval(struct lower *l) {
 }
 
 /* Entry: the probed instruction itself. Return: the kernel remembers the function's address. */
-static ir_value function_address(struct lower *l) {
+ir_value lower_function_address(struct lower *l) {
     if (l->target->context == LANG_CONTEXT_UPROBE)
         return lower_register(l, lang_machine.instruction);
     return ir_calln(l->f, IR_HELPER_get_func_ip, lower_context(l));
 }
 
-static ir_value lower_builtin_func(struct lower *l) { return function_address(l); }
+static ir_value lower_builtin_func(struct lower *l) { return lower_function_address(l); }
 
 static ir_value lower_builtin_comm(struct lower *l) {
     (void)l;
@@ -279,7 +279,7 @@ void lower_builtin_into(struct lower *l, const struct node *node, const struct t
         break;
     }
     case LANG_BUILTIN_func: /* usym: u64 address, u32 tgid, u32 zero */
-        ir_store(l->f, 8, to.base, to.offset, function_address(l));
+        ir_store(l->f, 8, to.base, to.offset, lower_function_address(l));
         ir_store(l->f, 8, to.base, to.offset + 8, lower_current(l, "tgid"));
         break;
     default:

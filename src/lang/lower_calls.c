@@ -71,6 +71,10 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_strcontains(l, node);
     case LANG_FUNCTION_memcmp:
         return lower_memcmp(l, node);
+    case LANG_FUNCTION_uaddr:
+        return lower_uaddr(l, node);
+    case LANG_FUNCTION_percpu_kaddr:
+        return lower_percpu_kaddr(l, node);
     case LANG_FUNCTION_fd2file:
         return lower_fd2file(l, node);
     case LANG_FUNCTION_fd2sock:

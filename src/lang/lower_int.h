@@ -265,6 +265,10 @@ ir_value lower_memcmp(struct lower *l, const struct node *node);
 void lower_str_concat_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
                            bool clean);
 
+/* lower_addresses.c */
+ir_value lower_percpu_kaddr(struct lower *l, const struct node *node);
+ir_value lower_uaddr(struct lower *l, const struct node *node);
+
 /* lower_files.c */
 ir_value lower_fd2file(struct lower *l, const struct node *node);
 ir_value lower_fd2sock(struct lower *l, const struct node *node);
@@ -284,6 +288,7 @@ ir_value lower_socket_cookie(struct lower *l, const struct node *node);
 ir_value lower_builtin(struct lower *l, const struct node *node);
 void lower_builtin_into(struct lower *l, const struct node *node, const struct type *type, struct place to);
 ir_value lower_argument(struct lower *l, int64_t number, struct loc loc);
+ir_value lower_function_address(struct lower *l); /* of the probed function */
 ir_value lower_argument_word(struct lower *l, int64_t number);
 ir_value lower_register(struct lower *l, uint32_t offset);
 ir_value lower_call(struct lower *l, const struct node *node);

@@ -1,6 +1,7 @@
 /* What the compiler may ask about the outside, answered from the kernel's BTF and the options. */
 #include "kernel/cgroup.h"
 #include "object/dwarf.h"
+#include "object/elf.h"
 #include "object/kallsyms.h"
 #include "session/session_int.h"
 #include <errno.h>
@@ -85,6 +86,22 @@ static int find_kernel_symbol(void *context, const char *name, uint64_t *address
     return count < 0 ? count : count == 0 ? -ENOENT : 0;
 }
 
+static int find_user_symbol(void *context, const struct lang_target *target, const char *name, uint64_t *address,
+                            uint64_t *size) {
+    (void)context;
+    const char *error;
+    struct object_symbol symbol = {0};
+    struct object_elf *elf = target->path ? object_elf_open(target->path, &error) : NULL;
+    bool found =
+        elf &&
+        (object_elf_find(elf, OBJECT_DATA | OBJECT_FUNCTIONS, name, &symbol) ||
+         (object_elf_load_debug(elf, NULL) && object_elf_find(elf, OBJECT_DATA | OBJECT_FUNCTIONS, name, &symbol)));
+    *address = symbol.address;
+    *size = symbol.is_function ? 0 : symbol.size;
+    object_elf_close(elf);
+    return found ? 0 : -ENOENT;
+}
+
 static int find_cgroup(void *context, const char *path, uint64_t *id) {
     (void)context;
     return kernel_cgroup_id(path, id);
@@ -137,6 +154,7 @@ void session_environment(struct session *s) {
     s->env.has_function = has_function;
     s->env.find_constant = find_constant;
     s->env.find_kernel_symbol = find_kernel_symbol;
+    s->env.find_user_symbol = find_user_symbol;
     s->env.find_cgroup = find_cgroup;
     s->env.syscall_name = syscall_name;
     s->env.tai_offset = tai_offset();

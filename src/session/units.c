@@ -56,7 +56,7 @@ static bool same_args(const struct type *a, const struct type *b) {
 
 /* What decides which targets of a block may share a program. */
 struct block_use {
-    bool name, numbered_args;
+    bool name, numbered_args, user_address;
 };
 static bool same_result(const struct probe_target *a, const struct probe_target *b) {
     return a->result == b->result || (a->result && b->result && type_equal(a->result, b->result));
@@ -83,7 +83,7 @@ static bool may_share(struct session *s, const struct session_unit *unit, const 
             return false;
         if (use->numbered_args && target->usdt && !object_usdt_same(first->usdt, target->usdt))
             return false;
-        return !use->name || probe_has_cookie(&s->probes, target);
+        return (!use->name || probe_has_cookie(&s->probes, target)) && !use->user_address;
     case PROBE_KPROBE: /* BPF programs of kprobes never nest, the same or another: what they miss is counted */
         return (!use->name || probe_has_cookie(&s->probes, target)) && same_result(first, target) &&
                !hash_get(&unit->places, place_name(s, target));
@@ -227,6 +227,8 @@ static void describe(struct session *s, struct session_unit *unit) {
     target->args = first->args;
     target->usdt = first->usdt;
     target->writes_file = first->mechanism == PROBE_ITERATOR && first->pin;
+    target->path = first->path;
+    target->address = first->address;
     target->result = first->result;
     target->argument_count = first->argument_count;
     target->argument_words = first->argument_words;
@@ -319,7 +321,7 @@ static unsigned wants_of(const struct node *block) {
 
 /* Some targets of a block may be missing (a warning says so); a block without any is an error. */
 static void expand_block(struct session *s, struct node *block) {
-    const struct block_use use = {lang_uses(block, "probe"), lang_uses_numbered_args(block)};
+    const struct block_use use = {lang_uses(block, "probe"), lang_uses_numbered_args(block), lang_uses(block, "uaddr")};
     unsigned wants = wants_of(block);
     uint32_t first_unit = s->units.count, points = 0, found = 0;
     uint32_t policy = s->settings.missing_probes;
