@@ -522,37 +522,9 @@ const char *check_nearest_function(const char *name) {
     return diag_nearest(name, names, LANG_FUNCTION_COUNT);
 }
 
-static const struct absent_function {
-    const char *name, *instead;
-} absent_functions[] = {
-#define ABSENT(name, instead) {#name, instead},
-#include "lang/absent_functions.def"
-#undef ABSENT
-};
-
-static const struct absent_function *find_absent_function(const char *name) {
-    for (size_t i = 0; i < sizeof absent_functions / sizeof *absent_functions; i++) {
-        if (strcmp(absent_functions[i].name, name) == 0)
-            return &absent_functions[i];
-    }
-    return NULL;
-}
-
-static void report_absent_function(struct check *c, const struct node *node, const struct absent_function *absent) {
-    check_error(c, "absent-function", node->loc, "%s() is not part of this version", node->text);
-    if (absent->instead)
-        check_hint(c, "%s", absent->instead);
-}
-
 static void report_unknown_function(struct check *c, const struct node *node) {
-    const struct absent_function *absent = find_absent_function(node->text);
-
     if (!c->report)
         return;
-    if (absent) {
-        report_absent_function(c, node, absent);
-        return;
-    }
     check_error(c, "unknown-function", node->loc, "Unknown function: '%s'", node->text);
     const char *nearest = check_nearest_function(node->text);
     if (nearest)

@@ -216,6 +216,8 @@ void check_call_fd2sock(struct check *c, struct node *node);
 void check_call_kaddr(struct check *c, struct node *node);
 void check_call_percpu_kaddr(struct check *c, struct node *node);
 void check_call_uaddr(struct check *c, struct node *node);
+/* check_packets.c */
+void check_call_skboutput(struct check *c, struct node *node);
 /* check_tasks.c */
 void check_call_pid(struct check *c, struct node *node);
 void check_call_tid(struct check *c, struct node *node);
@@ -255,8 +257,12 @@ const char *check_nearest_builtin(const char *name);
 
 enum { CHECK_STACK_DEPTH = 127, CHECK_STACK_DEPTH_MOST = 1024 };
 enum { CHECK_NEEDLE_MOST = 1024, CHECK_MEMCMP_MOST = 1024 };
-enum { CHECK_PATH_LEAST = 16, CHECK_PATH_MOST = 4096 };                          /* bytes of one path() */
-enum { CHECK_WRITE_MOST = 1024 };                                                /* bytes of one write_user() */
+enum { CHECK_PATH_LEAST = 16, CHECK_PATH_MOST = 4096 }; /* bytes of one path() */
+enum {
+    CHECK_PACKET = 2048,
+    CHECK_PACKET_MOST = 16384
+};                                /* bytes of a packet: where its length is not constant, and else */
+enum { CHECK_WRITE_MOST = 1024 }; /* bytes of one write_user() */
 enum { CHECK_ERROR_NAME = 64, CHECK_SIGNAL_NAME = 32, CHECK_SYSCALL_NAME = 32 }; /* bytes of such a name */
 enum { LANG_PID_CURRENT, LANG_PID_INIT };
 enum { LANG_CLOCK_MONOTONIC, LANG_CLOCK_BOOT, LANG_CLOCK_TAI, LANG_CLOCK_SW_TAI };

@@ -412,6 +412,7 @@ static struct lower *lower_new(struct lang_program *program, const struct lang_u
     l->scratch_base = IR_NONE;
     l->probe_slot = IR_NONE;
     l->result_slot = IR_NONE;
+    l->packet_result = IR_NONE;
     l->has_loops = has_loops(unit->probe);
     l->use_task = lang_uses(unit->probe, "comm") || lang_uses(unit->probe, "curtask");
     /* 0 from a perf tracepoint program would hide the event from other users of the same event. */

@@ -71,6 +71,8 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_strcontains(l, node);
     case LANG_FUNCTION_memcmp:
         return lower_memcmp(l, node);
+    case LANG_FUNCTION_skboutput:
+        return lower_skboutput(l, node);
     case LANG_FUNCTION_uaddr:
         return lower_uaddr(l, node);
     case LANG_FUNCTION_percpu_kaddr:
@@ -173,6 +175,9 @@ void lower_call_into(struct lower *l, const struct node *node, const struct type
         break;
     case LANG_FUNCTION_str_concat:
         lower_str_concat_into(l, node, type, to, clean);
+        break;
+    case LANG_FUNCTION_skboutput:
+        lower_packet_into(l, node, type, to);
         break;
     case LANG_FUNCTION_join:
         lower_join_into(l, node, to);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* if (failed) counter++; */
-static void count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc) {
+void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc) {
     struct ir_function *f = l->f;
     ir_block yes = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
     ir_branch(f, failed, yes, join);
@@ -174,7 +174,7 @@ void lower_signal(struct lower *l, const struct node *node) {
     ir_value number = node->number ? ir_constant(f, node->number) : lower_scalar(l, node->child);
     bool thread = node->function->id == LANG_FUNCTION_signal_thread;
     ir_value error = ir_calln(f, thread ? IR_HELPER_send_signal_thread : IR_HELPER_send_signal, number);
-    count_if(l, ir_extend(f, error, 4, false), LANG_SITE_SIGNAL, node->loc);
+    lower_count_if(l, ir_extend(f, error, 4, false), LANG_SITE_SIGNAL, node->loc);
 }
 
 void lower_override(struct lower *l, const struct node *node) {
@@ -209,7 +209,7 @@ ir_value lower_write_user(struct lower *l, const struct node *node) {
         count = lower_at_most(l, count, there);
     ir_value error = ir_calln(f, IR_HELPER_probe_write_user, target, place_address(l, bytes), count);
     ir_value failed = ir_extend(f, error, 4, false);
-    count_if(l, failed, LANG_SITE_WRITE, node->loc);
+    lower_count_if(l, failed, LANG_SITE_WRITE, node->loc);
     return ir_binary(f, IR_EQ, failed, ir_constant(f, 0));
 }
 

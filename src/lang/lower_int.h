@@ -118,6 +118,8 @@ struct lower {
     uint32_t scratch_variables, scratch_temps; /* sizes found by the first run */
     uint32_t variables_top, temps_top, temps_most;
     bool predicate_scratch;
+
+    ir_slot packet_result; /* skboutput(): its value, set where the record is written */
 };
 
 /* lower.c */
@@ -126,7 +128,8 @@ ir_value lower_constants(struct lower *l, uint32_t offset); /* address in the co
 ir_value lower_global(struct lower *l, uint32_t offset);
 ir_value lower_row(struct lower *l, uint32_t first, uint32_t stride); /* this CPU's row of rows in the globals */
 ir_value lower_cpu_row(struct lower *l);
-void lower_count(struct lower *l, uint32_t counter);         /* globals[counter] += 1 */
+void lower_count(struct lower *l, uint32_t counter); /* globals[counter] += 1 */
+void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc);
 ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */
 ir_value lower_probe_id(struct lower *l);
 ir_value lower_iterator_file(struct lower *l); /* meta->seq: what the reader of an iterator reads */
@@ -268,6 +271,10 @@ void lower_str_concat_into(struct lower *l, const struct node *node, const struc
 /* lower_addresses.c */
 ir_value lower_percpu_kaddr(struct lower *l, const struct node *node);
 ir_value lower_uaddr(struct lower *l, const struct node *node);
+
+/* lower_packets.c */
+ir_value lower_skboutput(struct lower *l, const struct node *node);
+void lower_packet_into(struct lower *l, const struct node *node, const struct type *type, struct place to);
 
 /* lower_files.c */
 ir_value lower_fd2file(struct lower *l, const struct node *node);

@@ -32,6 +32,9 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
     case LANG_ACTION_CAT:
         session_print_text(s, record.action, action, bytes);
         break;
+    case LANG_ACTION_PACKET:
+        session_write_packet(s, action, payload_of(bytes), record.stamp);
+        break;
     case LANG_ACTION_JOIN:
         session_print_words(s, action, bytes);
         break;

@@ -10,6 +10,8 @@ static void report_sites(struct session *s) {
         [LANG_SITE_LOOP] = "a loop was stopped at the kernel's limit of 8388608 rounds",
         [LANG_SITE_SIGNAL] = "the kernel did not send the signal",
         [LANG_SITE_WRITE] = "user memory could not be written",
+        [LANG_SITE_PACKET] =
+            "packets were cut: they were longer than 2048 bytes or than the constant length, or did not lie together",
         [LANG_SITE_WORDS] = "join() shows 32 words and 4096 bytes, the rest was cut",
         [LANG_SITE_INDEX] = "Array access out of bounds. This can lead to unexpected results. 0 is being used.",
     };

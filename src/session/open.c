@@ -37,9 +37,9 @@ static void ask_kernel(struct session *s) {
 #define RING_MOST (1u << 30)
 
 static bool is_text(enum lang_function_id id) {
-    static const enum lang_function_id texts[] = {LANG_FUNCTION_printf, LANG_FUNCTION_print,  LANG_FUNCTION_errorf,
-                                                  LANG_FUNCTION_warnf,  LANG_FUNCTION_system, LANG_FUNCTION_cat,
-                                                  LANG_FUNCTION_join};
+    static const enum lang_function_id texts[] = {LANG_FUNCTION_printf, LANG_FUNCTION_print,    LANG_FUNCTION_errorf,
+                                                  LANG_FUNCTION_warnf,  LANG_FUNCTION_system,   LANG_FUNCTION_cat,
+                                                  LANG_FUNCTION_join,   LANG_FUNCTION_skboutput};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i] == id)
             return true;

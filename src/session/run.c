@@ -390,7 +390,8 @@ int session_run(const struct session_options *options) {
         kernel_spawn_cancel(&s->child);
     }
     session_close(s);
-    result = close_output(s, result);
+    int packets = session_close_packets(s);
+    result = close_output(s, result == SESSION_OK ? packets : result);
     arena_free(arena);
     return result;
 }

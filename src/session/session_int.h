@@ -15,6 +15,7 @@
 #include "session/session.h"
 #include "symbol/symbol.h"
 #include <regex.h>
+#include <stdio.h>
 
 /* When a block runs. */
 enum session_moment {
@@ -65,6 +66,13 @@ struct session_entries {
 
 /* What to do when an event of the script does not exist. Unless the script says so: an error when a block has none at
  * all, else a warning. ERROR: an error whenever one is missing that is named without `*`. */
+/* A file of packets. */
+struct session_capture {
+    const char *path;
+    FILE *file; /* NULL: it could not be opened */
+    int64_t boot_offset;
+};
+
 enum session_missing { SESSION_MISSING_ERROR, SESSION_MISSING_WARN, SESSION_MISSING_IGNORE, SESSION_MISSING_UNSAID };
 
 /* What the config block and the environment can change; see the table in settings.c. */
@@ -112,6 +120,7 @@ struct session {
     struct view_printf **formats; /* compiled printf of each action, made on first use */
     struct strbuf text;           /* reused for each record */
     struct session_values *values;
+    VEC(struct session_capture) captures;
 
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
@@ -175,6 +184,10 @@ bool session_record(void *session, uint32_t cpu, const void *payload, uint32_t s
 /* texts.c */
 void session_print_text(struct session *s, uint32_t number, const struct lang_action *action, const void *record);
 void session_print_words(struct session *s, const struct lang_action *action, const void *record);
+
+/* packets.c */
+void session_write_packet(struct session *s, const struct lang_action *action, const void *packet, uint64_t stamp);
+int session_close_packets(struct session *s); /* SESSION_OK or SESSION_OUTPUT_ERROR */
 
 /* values.c */
 void session_format_username(struct session *s, uint64_t id, struct strbuf *out);
