@@ -5,8 +5,8 @@
  * skb->data, which the headers always do. What lies in pages of its own is left out; the file says how long the packet
  * was, and it is counted.
  */
-#include "lang/lower_int.h"
 #include "lang/check_int.h"
+#include "lang/lower_int.h"
 #include <errno.h>
 
 /* Number of a field of the packet. */
