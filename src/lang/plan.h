@@ -59,10 +59,10 @@ enum lang_action_kind {
     LANG_ACTION_FULL,  /* the first update of `map` that found no room, with LANG_FULL_STOP */
     LANG_ACTION_ERROR, /* errorf, warnf: text for standard error, with the place in the script */
     LANG_ACTION_WARNING,
-    LANG_ACTION_SYSTEM,  /* a command for the shell */
-    LANG_ACTION_CAT,     /* the name of a file to print */
-    LANG_ACTION_PACKET,  /* record: a buffer: u32 length of the packet, its bytes; `format` names the file */
-    LANG_ACTION_JOIN,    /* record: a buffer of words, each with its NUL; `format` stands between them */
+    LANG_ACTION_SYSTEM, /* a command for the shell */
+    LANG_ACTION_CAT,    /* the name of a file to print */
+    LANG_ACTION_PACKET, /* record: a buffer: u32 length of the packet, its bytes; `format` names the file */
+    LANG_ACTION_JOIN,   /* record: a buffer of words, each with its NUL; `format` stands between them */
 };
 
 /* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the
