@@ -217,7 +217,10 @@ bool type_equal(const struct type *a, const struct type *b) {
     switch (a->kind) {
     case TYPE_ENUM:
     case TYPE_STRUCT:
-        return same_text(a->name, b->name) && a->btf_id == b->btf_id && a->is_union == b->is_union;
+        if (!same_text(a->name, b->name) || a->is_union != b->is_union)
+            return false;
+        /* the kernel's types may have one struct twice; a name and a size are one type then, too */
+        return a->btf_id == b->btf_id || (a->name && type_complete(a)->size == type_complete(b)->size);
     case TYPE_ARRAY:
         return a->count == b->count && type_equal(a->target, b->target);
     case TYPE_TUPLE:

@@ -22,4 +22,8 @@ struct lang_macro *parser_library_macro(struct lang_program *program, struct dia
  */
 void lang_expand_options(struct lang_program *program, const struct lang_env *env, struct diag_list *diags);
 
+/* A variable that is read behind the block that assigned it, as before bpftrace 0.22, is declared at the start of its
+ * probe, with a warning. */
+void lang_expand_variables(struct lang_program *program, struct diag_list *diags);
+
 #endif

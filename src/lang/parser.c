@@ -446,5 +446,7 @@ struct lang_program *lang_parse(struct arena *arena, const struct source *script
         lang_expand_macros(program, parser.node_count, diags);
     if (diags->error_count == errors)
         lang_expand_options(program, env, diags);
+    if (diags->error_count == errors)
+        lang_expand_variables(program, diags);
     return program;
 }
