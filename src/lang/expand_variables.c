@@ -1,17 +1,19 @@
-/* Variables as older scripts use them. Since bpftrace 0.22 a variable lives in the block of its first assignment; before,
- * it lived in the whole probe, and many scripts do
+/* Variables as older scripts use them. Since bpftrace 0.22 a variable lives in the block of its first assignment;
+ * before, it lived in the whole probe, and many scripts do
  *
  *     if (v6) { $address = ntop(...); } else { $address = ntop(...); }
  *     printf("%s", $address);
  *
- * Where a variable is read behind the block that assigned it, it is declared at the start of the probe (`let $address;`,
- * 0 or empty until then), with a warning. Nothing that is correct today has such a use, so nothing else changes. */
+ * Where a variable is read behind the block that assigned it, it is declared at the start of the probe (`let
+ * $address;`, 0 or empty until then), with a warning. Nothing that is correct today has such a use, so nothing else
+ * changes. */
 #include "lang/expand.h"
 
 #include <string.h>
 
 struct name {
-    const struct node *first; /* where it was assigned, or NULL: declared by `let` or a loop, which stays in its block */
+    const struct node
+        *first; /* where it was assigned, or NULL: declared by `let` or a loop, which stays in its block */
     const char *text;
     bool ended;
 };
