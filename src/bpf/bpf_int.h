@@ -21,6 +21,7 @@
 enum bpf_machine_kind {
     BPF_M_ALU,     /* d = a op (b or immediate); code: BPF_ADD.., use_b */
     BPF_M_UNARY,   /* d = op a in place: code complete (BPF_NEG, BPF_END) */
+    BPF_M_LEAST,   /* d = a; if (!(d cc (b or immediate))) d = b; code: BPF_JLE */
     BPF_M_MOVE,    /* d = a; code complete: 64 or 32 bits; offset 8, 16, 32: sign-extending */
     BPF_M_CONST,   /* d = operands[0], which is no register */
     BPF_M_LOAD,    /* d = [a + offset]; code: size */

@@ -165,6 +165,18 @@ static void encode_set(struct encoder *e, const struct bpf_machine_instruction *
     put_constant(e, i->d, 1);
 }
 
+/* The result itself is compared, so that its bound does not depend on what the verifier knows of copies. */
+static void encode_least(struct encoder *e, const struct bpf_machine_instruction *i) {
+    struct bpf_machine_instruction result = *i;
+    result.a = i->d;
+    put_move(e, i->d, i->a);
+    put_compare(e, &result, i->code, 1);
+    if (i->use_b)
+        put(e, BPF_ALU64 | BPF_MOV | BPF_X, i->d, i->b, 0, 0);
+    else
+        put(e, BPF_ALU64 | BPF_MOV | BPF_K, i->d, 0, 0, (int32_t)i->immediate);
+}
+
 static unsigned inverted(unsigned code) {
     static const uint8_t pairs[][2] = {
         {BPF_JEQ, BPF_JNE}, {BPF_JGT, BPF_JLE}, {BPF_JGE, BPF_JLT}, {BPF_JSGT, BPF_JSLE}, {BPF_JSGE, BPF_JSLT}};
@@ -264,6 +276,9 @@ static void encode_instruction(struct encoder *e, const struct bpf_machine_instr
     case BPF_M_FETCH:
     case BPF_M_CMPXCHG:
         encode_atomic(e, i);
+        break;
+    case BPF_M_LEAST:
+        encode_least(e, i);
         break;
     case BPF_M_SET:
         encode_set(e, i);

@@ -15,7 +15,7 @@ unsigned bpf_uses(struct bpf_machine_instruction *i, struct bpf_use uses[8]) {
     unsigned count = 0;
     /* A result may take over the register of an operand unless encode still reads that after writing the result. */
     bool late_a = i->kind == BPF_M_FETCH;
-    bool late_b = i->kind == BPF_M_ALU && !(is_commutative(i->code) && i->offset == 0);
+    bool late_b = i->kind == BPF_M_LEAST || (i->kind == BPF_M_ALU && !(is_commutative(i->code) && i->offset == 0));
     add_use(uses, &count, &i->a, late_a);
     add_use(uses, &count, &i->b, late_b);
     for (unsigned k = 0; k < i->operand_count; k++)

@@ -173,8 +173,12 @@ static const uint8_t alu_codes[IR_OP_COUNT] = {
     [IR_SDIV] = BPF_DIV, [IR_SMOD] = BPF_MOD, [IR_AND] = BPF_AND,   [IR_OR] = BPF_OR,    [IR_XOR] = BPF_XOR,
     [IR_SHL] = BPF_LSH,  [IR_LSHR] = BPF_RSH, [IR_ASHR] = BPF_ARSH, [IR_EQ] = BPF_JEQ,   [IR_NE] = BPF_JNE,
     [IR_ULT] = BPF_JLT,  [IR_ULE] = BPF_JLE,  [IR_UGT] = BPF_JGT,   [IR_UGE] = BPF_JGE,  [IR_SLT] = BPF_JSLT,
-    [IR_SLE] = BPF_JSLE, [IR_SGT] = BPF_JSGT, [IR_SGE] = BPF_JSGE,
+    [IR_SLE] = BPF_JSLE, [IR_SGT] = BPF_JSGT, [IR_SGE] = BPF_JSGE,  [IR_UMIN] = BPF_JLE,
 };
+
+static enum bpf_machine_kind binary_kind(enum ir_op op) {
+    return op == IR_UMIN ? BPF_M_LEAST : ir_is_compare(op) ? BPF_M_SET : BPF_M_ALU;
+}
 
 static void select_binary(struct selector *s, const struct ir_instruction *v, uint32_t d, enum bpf_machine_kind kind,
                           int16_t offset) {
@@ -412,7 +416,7 @@ static void select_value(struct selector *s, const struct ir_instruction *v, uin
     default:
         if (!alu_codes[v->op] && v->op != IR_ADD)
             BUG("bpf: no instruction for %s", ir_ops[v->op].name);
-        select_binary(s, v, d, ir_is_compare((enum ir_op)v->op) ? BPF_M_SET : BPF_M_ALU, 0);
+        select_binary(s, v, d, binary_kind((enum ir_op)v->op), 0);
     }
 }
 

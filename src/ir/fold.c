@@ -26,6 +26,9 @@ uint64_t ir_known_bits(const struct ir_function *f, ir_value value) {
         return UINT64_MAX;
     case IR_LSHR:
         return ir_is_constant(f, v->b, &number) ? UINT64_MAX >> (number & 63) : UINT64_MAX;
+    case IR_UMIN:
+        return ir_is_constant(f, v->b, &number) && number ? UINT64_MAX >> __builtin_clzll((uint64_t)number)
+                                                          : UINT64_MAX;
     default:
         return UINT64_MAX;
     }
@@ -108,6 +111,12 @@ static ir_value fold_shift(struct ir_function *f, ir_value *a, ir_value *b, int6
     return IR_NONE;
 }
 
+static ir_value fold_least(struct ir_function *f, ir_value a, int64_t number) {
+    if (number == 0)
+        return ir_constant(f, 0);
+    return ir_known_bits(f, a) <= (uint64_t)number ? a : IR_NONE;
+}
+
 /* Compares whose outcome the known bits of `a` decide: 0 or 1; -1 when open. */
 static int decided_compare(enum ir_op op, uint64_t known, uint64_t number) {
     bool above = number > known; /* no value of `a` reaches the number */
@@ -156,6 +165,7 @@ static ir_value fold_equal_operands(struct ir_function *f, enum ir_op op, ir_val
         return ir_constant(f, 0);
     case IR_AND:
     case IR_OR:
+    case IR_UMIN:
         return a;
     default:
         return ir_is_compare(op) ? ir_constant(f, ir_evaluate(op, 0, 0)) : IR_NONE;
@@ -186,6 +196,8 @@ static ir_value fold_with_constant(struct ir_function *f, enum ir_op *op, ir_val
     case IR_LSHR:
     case IR_ASHR:
         return fold_shift(f, a, b, number);
+    case IR_UMIN:
+        return fold_least(f, *a, number);
     default:
         return fold_compare(f, op, a, b, number);
     }

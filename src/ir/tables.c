@@ -40,6 +40,7 @@ bool ir_is_commutative(enum ir_op op) {
     case IR_AND:
     case IR_OR:
     case IR_XOR:
+    case IR_UMIN:
     case IR_EQ:
     case IR_NE:
         return true;
@@ -101,6 +102,8 @@ int64_t ir_evaluate(enum ir_op op, int64_t left, int64_t right) {
         return (int64_t)(a >> (b & 63));
     case IR_ASHR:
         return left >> (b & 63);
+    case IR_UMIN:
+        return (int64_t)(a < b ? a : b);
     case IR_EQ:
         return a == b;
     case IR_NE:

@@ -51,8 +51,10 @@ static struct node *tail(struct node *block, struct node ***link) {
 static bool has_value(struct node *block) {
     struct node **link, *last = block->kind == NODE_BLOCK ? tail(block, &link) : block;
 
-    if (!last || last->kind != NODE_IF)
-        return last && last->kind == NODE_EXPRESSION;
+    if (!last || last->kind == NODE_BLOCK)
+        return last && has_value(last);
+    if (last->kind != NODE_IF)
+        return last->kind == NODE_EXPRESSION;
     const struct node *then = last->child->next;
     return then->next && has_value(last->child->next) && has_value(then->next);
 }
@@ -73,7 +75,7 @@ struct node *node_block_value(struct node *block) {
 
     if (block->kind != NODE_BLOCK || !has_value(block))
         return block;
-    *link = last->kind == NODE_IF ? if_value(last) : last->child;
+    *link = last->kind == NODE_IF ? if_value(last) : last->kind == NODE_BLOCK ? node_block_value(last) : last->child;
     (*link)->next = NULL;
     if (*link == block->child)
         return block->child;

@@ -323,16 +323,7 @@ struct pointer lower_pointer(struct lower *l, const struct node *node) {
 }
 
 ir_value lower_at_most(struct lower *l, ir_value value, uint32_t limit) {
-    struct ir_function *f = l->f;
-    ir_slot slot = lower_temp_slot(l, 8);
-    lower_store_slot(l, slot, value);
-    ir_block over = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
-    ir_branch(f, ir_binary(f, IR_UGT, value, ir_constant(f, limit)), over, join);
-    ir_enter(f, over);
-    lower_store_slot(l, slot, ir_constant(f, limit));
-    ir_jump(f, join);
-    ir_enter(f, join);
-    return lower_take_slot(l, slot);
+    return ir_binary(l->f, IR_UMIN, value, ir_constant(l->f, limit));
 }
 
 /* ---- everything -------------------------------------------------------------------------------------------- */

@@ -129,11 +129,26 @@ static struct place data_loc(struct lower *l, struct place place) {
     return (struct place){WHERE_KERNEL, ir_binary(l->f, IR_ADD, place.base, offset), 0};
 }
 
-/* A struct that was passed by value, put together in memory. */
+static ir_value load_syscall(struct lower *l, int32_t offset) {
+    if (offset < 8)
+        return offset == 4 ? lower_current(l, "pid") : ir_constant(l->f, 0); /* common_pid, the other common fields */
+    bool enter = l->target->context == LANG_CONTEXT_SYSCALL_ENTER;
+    if (offset == 8)
+        return enter ? ir_load_const(l->f, 8, lower_context(l), 8) : lower_register(l, lang_machine.syscall_number);
+    if (!enter)
+        return ir_load_const(l->f, 8, lower_context(l), 8);
+    uint32_t number = (uint32_t)(offset - 16) / 8;
+    return number < 6 ? lower_register(l, lang_syscall_registers[number]) : ir_constant(l->f, 0);
+}
+
+/* What lies in registers, put together in memory: a struct that was passed by value, the arguments of a system call. */
 static struct place gather_words(struct lower *l, struct place place, uint32_t size) {
     struct place to = lower_temp(l, size);
-    for (uint32_t at = 0; at < size; at += 8)
-        ir_store(l->f, 8, to.base, to.offset + (int32_t)at, lower_argument_word(l, (place.offset + (int32_t)at) / 8));
+    for (uint32_t at = 0; at < size; at += 8) {
+        int32_t from = place.offset + (int32_t)at;
+        ir_value word = place.where == WHERE_SYSCALL ? load_syscall(l, from) : lower_argument_word(l, from / 8);
+        ir_store(l->f, 8, to.base, to.offset + (int32_t)at, word);
+    }
     return to;
 }
 
@@ -167,7 +182,8 @@ static struct place result_place(struct lower *l) {
     return lower_located(l, &l->target->function->result_location, l->target->function->result);
 }
 
-static struct place field_place(struct lower *l, const struct node *node) {
+/* `element`: only one element is wanted, known beforehand, which has a register of its own. */
+static struct place field_place(struct lower *l, const struct node *node, bool element) {
     const struct node *object = node->child;
     if (is_located_args(l, object)) {
         const struct object_function *function = l->target->function;
@@ -175,7 +191,7 @@ static struct place field_place(struct lower *l, const struct node *node) {
     }
     struct place place = object->type->kind == TYPE_POINTER ? behind(l, object) : lower_place(l, object);
     place = place_add(l, place, node->field_offset);
-    if (place.where == WHERE_CALL && !type_is_scalar(node->type))
+    if (!type_is_scalar(node->type) && (place.where == WHERE_CALL || (place.where == WHERE_SYSCALL && !element)))
         return gather_words(l, place, node->type->size);
     return node->field && node->field->is_data_loc ? data_loc(l, place) : place;
 }
@@ -200,14 +216,10 @@ static struct place index_place(struct lower *l, const struct node *node) {
     bool pointer = object->type->kind == TYPE_POINTER;
     uint32_t size = object->type->kind == TYPE_STRING ? 1 : object->type->target->size;
     uint32_t count = object->type->kind == TYPE_STRING ? object->type->size : object->type->count;
-    struct place place = pointer ? behind(l, object) : lower_place(l, object);
+    bool element = index->is_constant && object->kind == NODE_FIELD;
+    struct place place = pointer ? behind(l, object) : element ? field_place(l, object, true) : lower_place(l, object);
     if (index->is_constant)
         return place_add(l, place, index->number * (int64_t)(size ? size : 1));
-    if (place.where == WHERE_SYSCALL) {
-        diag_error(l->diags, "dynamic-syscall-argument", index->loc, "this index must be a constant");
-        diag_hint(l->diags, "the arguments are in registers: write args.args[0] ... args.args[5]");
-        return place;
-    }
     return dynamic_index(l, place, index, size ? size : 1, pointer ? 0 : count);
 }
 
@@ -222,7 +234,7 @@ struct place lower_place(struct lower *l, const struct node *node) {
             return result_place(l);
         break;
     case NODE_FIELD:
-        return field_place(l, node);
+        return field_place(l, node, false);
     case NODE_INDEX:
         return index_place(l, node);
     case NODE_TUPLE_FIELD:
@@ -242,18 +254,6 @@ struct place lower_place(struct lower *l, const struct node *node) {
 }
 
 /* ---- loads ------------------------------------------------------------------------------------------------- */
-
-static ir_value load_syscall(struct lower *l, int32_t offset) {
-    if (offset < 8)
-        return offset == 4 ? lower_current(l, "pid") : ir_constant(l->f, 0); /* common_pid, the other common fields */
-    bool enter = l->target->context == LANG_CONTEXT_SYSCALL_ENTER;
-    if (offset == 8)
-        return enter ? ir_load_const(l->f, 8, lower_context(l), 8) : lower_register(l, lang_machine.syscall_number);
-    if (!enter)
-        return ir_load_const(l->f, 8, lower_context(l), 8);
-    uint32_t number = (uint32_t)(offset - 16) / 8;
-    return number < 6 ? lower_register(l, lang_syscall_registers[number]) : ir_constant(l->f, 0);
-}
 
 static void read_memory(struct lower *l, struct place from, struct place to, uint32_t size) {
     enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user : IR_HELPER_probe_read_kernel;

@@ -50,7 +50,8 @@ static void statements(struct parser *parser, struct loc open, struct node_list 
             continue;
         struct node *node = statement(parser);
         if (!parser->panicking) {
-            node->is_tail |= node->kind == NODE_IF && parser_at(parser, TOKEN_CLOSE_BRACE);
+            bool nests = node->kind == NODE_IF || node->kind == NODE_BLOCK;
+            node->is_tail |= nests && parser_at(parser, TOKEN_CLOSE_BRACE);
             node_list_add(list, node);
             continue;
         }

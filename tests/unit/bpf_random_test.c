@@ -155,6 +155,8 @@ static uint64_t evaluate_binary(enum ir_op op, uint64_t a, uint64_t b) {
         return a >> (b % 64);
     case IR_ASHR:
         return (uint64_t)(x >> (b % 64));
+    case IR_UMIN:
+        return a < b ? a : b;
     case IR_EQ:
         return a == b;
     case IR_NE:

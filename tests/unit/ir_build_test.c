@@ -90,6 +90,7 @@ static void folds_constants(void **state) {
     expect_constant(f, ir_binary(f, IR_SMOD, number(f, -7), number(f, 2)), -1);
     expect_constant(f, ir_binary(f, IR_SHL, number(f, 1), number(f, 65)), 2);
     expect_constant(f, ir_binary(f, IR_ASHR, number(f, -8), number(f, 1)), -4);
+    expect_constant(f, ir_binary(f, IR_UMIN, number(f, -1), number(f, 1)), 1);
     expect_constant(f, ir_binary(f, IR_ULT, number(f, -1), number(f, 1)), 0);
     expect_constant(f, ir_binary(f, IR_SLT, number(f, -1), number(f, 1)), 1);
     expect_constant(f, ir_unary(f, IR_NEG, number(f, 5)), -5);
