@@ -360,10 +360,44 @@ static void check_index(struct check *c, struct node *node) {
 
 /* ---- tuples and sizes -------------------------------------------------------------------------------------- */
 
+/* The kernel's own fields, which every record of a tracepoint has, say nothing about the event. */
+static bool is_argument(const struct type_field *field) {
+    return field->name && !str_starts(field->name, "common_") && !str_starts(field->name, "__");
+}
+
+/* args as a value is the record (a = args.a, b = args.b, ...). Each walk makes it anew: another probe, other arguments.
+ */
+static bool make_args_record(struct check *c, struct node *node) {
+    struct node args = *node, *members = NULL, **link = &members;
+    VEC(const char *) names = {0};
+
+    args.kind = NODE_IDENTIFIER;
+    args.child = args.next = NULL;
+    const struct type *type = check_expression(c, &args);
+    for (uint32_t i = 0; type && type->kind == TYPE_STRUCT && i < type->field_count; i++) {
+        if (!is_argument(&type->fields[i]))
+            continue;
+        struct node *member = arena_make(c->arena, struct node), *object = arena_make(c->arena, struct node);
+        *object = args;
+        *member = (struct node){.kind = NODE_FIELD, .loc = node->loc, .child = object, .text = type->fields[i].name};
+        *link = member;
+        link = &member->next;
+        vec_push(c->arena, &names, member->text);
+    }
+    if (!members)
+        return false;
+    node->kind = NODE_TUPLE;
+    node->child = members;
+    node->names = names.data;
+    return true;
+}
+
 static void check_tuple(struct check *c, struct node *node) {
     VEC(const struct type *) types = {0};
     bool known = true;
 
+    if (node->text && !make_args_record(c, node)) /* it was args in an earlier walk */
+        return;
     for (struct node *element = node->child; element; element = element->next) {
         const struct type *type = check_value(c, element);
         if (type && type_is_aggregate(type)) {
@@ -546,29 +580,7 @@ static void report_void(struct check *c, const struct node *node) {
     }
 }
 
-/* "args.filename, args.flags"; the kernel's own fields, which every record has, say nothing about the event. */
-static const char *field_list(struct check *c, const struct type *type) {
-    enum { MOST = 8 };
-    const char *text = "";
-    uint32_t shown = 0;
-
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const char *name = type->fields[i].name;
-        if (!name || str_starts(name, "common_") || str_starts(name, "__"))
-            continue;
-        if (++shown > MOST)
-            return arena_printf(c->arena, "%s, ...", text);
-        text = arena_printf(c->arena, "%s%sargs.%s", text, *text ? ", " : "", name);
-    }
-    return *text ? text : "args.NAME";
-}
-
 static void report_struct(struct check *c, const struct node *node) {
-    if (is_args(node)) {
-        check_error(c, "struct-value", node->loc, "args cannot be used as a value");
-        check_hint(c, "select one: %s", field_list(c, node->type));
-        return;
-    }
     check_error(c, "struct-value", node->loc, "A value of type '%s' cannot be used: its fields are not known",
                 check_type_text(c, node->type));
     check_hint(c, "keep its address");
@@ -581,12 +593,14 @@ const struct type *check_reduced_value(const struct node *node) {
 const struct type *check_value(struct check *c, struct node *node) {
     const struct type *type = check_expression(c, node);
 
+    if (type && type->kind == TYPE_STRUCT && is_args(node) && make_args_record(c, node))
+        type = check_expression(c, node);
     if (!type)
         return NULL;
     if (type->kind == TYPE_VOID) {
         report_void(c, node);
         node->type = NULL;
-    } else if (type->kind == TYPE_STRUCT && (is_args(node) || !type_complete(type)->size)) {
+    } else if (type->kind == TYPE_STRUCT && !type_complete(type)->size) {
         report_struct(c, node);
         node->type = NULL;
     } else {
