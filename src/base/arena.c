@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include "base/sanitizer.h"
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,17 +8,11 @@
 
 /* Blocks double from 16 KiB to 1 MiB, so a one-liner stays small and a large one needs few allocations. The address
  * sanitizer sees an overrun only at the end of a heap block, so there every allocation is a block of its own. */
-#ifdef __has_feature /* clang's way to say it; gcc defines the name itself */
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-enum { BLOCK_FIRST = 1, BLOCK_LARGEST = 1 };
-#else
-enum { BLOCK_FIRST = 16 << 10, BLOCK_LARGEST = 1 << 20 };
-#endif
-enum { ALIGNMENT = 16 };
+enum {
+    BLOCK_FIRST = IS_ADDRESS_SANITIZED ? 1 : 16 << 10,
+    BLOCK_LARGEST = IS_ADDRESS_SANITIZED ? 1 : 1 << 20,
+    ALIGNMENT = 16,
+};
 
 struct block {
     struct block *previous;
@@ -76,9 +71,8 @@ void *arena_alloc(struct arena *arena, size_t size) {
 
     if (size > SIZE_MAX - ALIGNMENT)
         arena_out_of_memory(size);
-#ifndef __SANITIZE_ADDRESS__
-    size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-#endif
+    if (!IS_ADDRESS_SANITIZED)
+        size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (!block || block->size - block->used < size)
         block = add_block(arena, size);
     void *address = block->bytes + block->used;

@@ -89,26 +89,34 @@ static int write_all(int fd, const struct strbuf *text) {
 }
 
 /* A new file takes the place of the old one, which stays whole if anything fails. */
-static int replace(const char *path, const struct strbuf *text) {
+static int replace_with(const char *real, char *temporary, const struct strbuf *text) {
     struct stat status;
-    char *real = realpath(path, NULL), *temporary = NULL;
-    int error = real ? 0 : -errno, fd = -1;
-    if (error == 0 && asprintf(&temporary, "%s.XXXXXX", real) < 0)
-        error = -ENOMEM;
-    if (error == 0 && (stat(real, &status) < 0 || (fd = mkostemp(temporary, O_CLOEXEC)) < 0))
+    int fd = stat(real, &status) == 0 ? mkostemp(temporary, O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return -errno;
+    int error = write_all(fd, text);
+    if (error == 0 && (fchmod(fd, status.st_mode & 07777) < 0 || fchown(fd, status.st_uid, status.st_gid) < 0))
         error = -errno;
-    if (fd >= 0) {
-        error = write_all(fd, text);
-        if (error == 0 && (fchmod(fd, status.st_mode & 07777) < 0 || fchown(fd, status.st_uid, status.st_gid) < 0))
-            error = -errno;
-        if (close(fd) < 0 && error == 0)
-            error = -errno;
-        if (error == 0 && rename(temporary, real) < 0)
-            error = -errno;
-        if (error < 0)
-            unlink(temporary);
+    if (close(fd) < 0 && error == 0)
+        error = -errno;
+    if (error == 0 && rename(temporary, real) < 0)
+        error = -errno;
+    if (error < 0)
+        unlink(temporary);
+    return error;
+}
+
+static int replace(const char *path, const struct strbuf *text) {
+    char *real = realpath(path, NULL), *temporary;
+
+    if (!real)
+        return -errno;
+    int error = -ENOMEM;
+    if (asprintf(&temporary, "%s.XXXXXX", real) >= 0) {
+        error = replace_with(real, temporary, text);
+        free(temporary);
     }
-    free(temporary);
     free(real);
     return error;
 }

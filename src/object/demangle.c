@@ -1,5 +1,6 @@
 #include "object/demangle.h"
 
+#include "base/sanitizer.h"
 #include "base/str.h"
 #include <errno.h>
 #include <libiberty/demangle.h>
@@ -52,11 +53,16 @@ static bool transfer(int fd, void *bytes, size_t size, bool is_read) {
 
 /* ---- the child ------------------------------------------------------------------------------------------------- */
 
-/* Seccomp's strict mode allows no call that gets memory, so there must be enough of it before. */
-static void take_memory(void) {
+/* Seccomp's strict mode allows no call that gets memory, so there must be enough of it before. The sanitizer's
+ * allocator needs other calls.
+ */
+static void forbid_calls(void) {
+    if (IS_ADDRESS_SANITIZED)
+        return;
     mallopt(M_MMAP_THRESHOLD, CHILD_MEMORY * 2);
     mallopt(M_TRIM_THRESHOLD, CHILD_MEMORY * 2);
     free(malloc(CHILD_MEMORY));
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
 }
 
 static void lock_up(int fd) {
@@ -68,10 +74,7 @@ static void lock_up(int fd) {
     if (fd > 0)
         syscall(SYS_close_range, 0, fd - 1, 0);
     syscall(SYS_close_range, fd + 1, ~0u, 0);
-#ifndef __SANITIZE_ADDRESS__ /* the sanitizer's allocator needs other calls */
-    take_memory();
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
-#endif
+    forbid_calls();
 }
 
 static void answer_name(const char *name, uint32_t style, struct strbuf *out) {

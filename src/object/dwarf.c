@@ -312,9 +312,10 @@ bool dwarf_unit_ready(struct dwarf_unit *unit) {
     if (unit->is_ready || unit->is_broken)
         return unit->is_ready;
     unit->shapes = shapes_of(unit);
-    unit->is_ready = unit->shapes != NULL;
+    unit->is_ready = unit->shapes != NULL; /* enough for dwarf_root() */
+    unit->is_ready = unit->is_ready && dwarf_root(unit, &root);
     unit->is_broken = !unit->is_ready;
-    if (unit->is_ready && dwarf_root(unit, &root))
+    if (unit->is_ready)
         read_root(unit, &root);
     return unit->is_ready;
 }

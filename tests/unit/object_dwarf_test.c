@@ -102,6 +102,21 @@ static void lines(void **state) {
     close_file(&fixture);
 }
 
+/* The root of the unit has a shape that is not there, so nothing of the unit is known. */
+static void a_unit_without_a_root(void **state) {
+    struct fixture fixture;
+    struct object_lines found;
+    struct object_function function;
+
+    (void)state;
+    open_file(&fixture, FILES "no-root.o");
+    assert_non_null(fixture.dwarf);
+    object_dwarf_lines(fixture.dwarf, "tiny.cpp", 4, 0, &found);
+    assert_int_equal(found.files.count, 0);
+    assert_false(object_dwarf_function_named(fixture.dwarf, "twice", &function));
+    close_file(&fixture);
+}
+
 static void split_files_are_refused(void **state) {
     struct fixture fixture;
 
@@ -114,8 +129,9 @@ static void split_files_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_by_name), cmocka_unit_test(arguments_in_registers),  cmocka_unit_test(inlined_copies),
-        cmocka_unit_test(lines),         cmocka_unit_test(split_files_are_refused),
+        cmocka_unit_test(types_by_name),         cmocka_unit_test(arguments_in_registers),
+        cmocka_unit_test(inlined_copies),        cmocka_unit_test(lines),
+        cmocka_unit_test(a_unit_without_a_root), cmocka_unit_test(split_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
