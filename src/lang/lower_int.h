@@ -195,7 +195,6 @@ void lower_copy_stored(struct lower *l, struct place to, struct place from, cons
 void lower_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
 /* The value of `node` as bytes that plain loads can reach; at least `need` bytes of a string matter (0: all). */
 struct place lower_bytes(struct lower *l, const struct node *node, uint32_t need, uint32_t *size);
-void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc);
 /* shows_cut: what is longer than `size` fills it without a NUL. */
 void lower_read_text(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc,
                      bool shows_cut);

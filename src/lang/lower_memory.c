@@ -457,8 +457,10 @@ void lower_read_text(struct lower *l, struct place from, struct place to, uint32
     }
 }
 
-void lower_read_string(struct lower *l, struct place from, struct place to, uint32_t size, bool clean, struct loc loc) {
-    lower_read_text(l, from, to, size, clean, loc, false);
+/* Arrays of characters may be full, without a NUL. Names of tasks never are, and are what scripts read most. */
+static bool may_be_full(const struct node *node) {
+    const struct type_field *field = node->field;
+    return !field || (!field->is_data_loc && !(node->type->size == 16 && str_ends(field->name, "comm")));
 }
 
 static uint32_t string_capacity(const struct node *node) {
@@ -537,6 +539,8 @@ static ir_value differs_from_literal(struct lower *l, const struct node *node, c
     uint32_t count = literal->length + 1, size = 0;
     if (length && length < count)
         count = length;
+    if (string_capacity(node) + 1 == count) /* they are equal when the text fills its array */
+        count--;
     if (string_capacity(node) < count) /* cannot hold that text */
         return ir_constant(l->f, 1);
     struct place bytes = lower_bytes(l, node, count, &size);
@@ -619,7 +623,8 @@ static void memory_into(struct lower *l, const struct node *node, const struct t
     guard_begin(l, &guard, node->loc);
     struct place from = lower_place(l, node);
     if (type->kind == TYPE_STRING)
-        lower_read_string(l, from, to, node->type->size < type->size ? node->type->size : type->size, clean, node->loc);
+        lower_read_text(l, from, to, node->type->size < type->size ? node->type->size : type->size, clean, node->loc,
+                        node->type->size <= type->size && may_be_full(node));
     else if (from.where == WHERE_DIRECT && (type->kind == TYPE_ARRAY || type->kind == TYPE_STRUCT))
         copy_part(l, to, from, type->size);
     else if (from.where == WHERE_DIRECT)

@@ -38,7 +38,7 @@ def traced(program):
 def test_args_are_a_value():
     fields = "{ .fd = 77, .buf = 0x1000, .count = 3 }"
     lines = traced("""
-        tracepoint:syscalls:sys_enter_read /args.fd == 77/ {
+        tracepoint:syscalls:sys_enter_read /pid == cpid && args.fd == 77/ {
             $a = args; print($a); @[args] = (args, "x", (b=args, c=$a.count)); if ($a == args) { @same = 1; }
         }""")
     assert lines[0] == fields
@@ -55,9 +55,17 @@ def test_args_of_each_probe():
 
 def test_arguments_of_any_system_call_by_number():
     lines = traced("""
-        tracepoint:raw_syscalls:sys_enter /args.id == 0 && args.args[0] == 77/ {
+        tracepoint:raw_syscalls:sys_enter /pid == cpid && args.id == 0 && args.args[0] == 77/ {
             $i = 0; while ($i < 3) { @a[$i] = args.args[$i]; $i++; }
             $all = args.args; print($all[1]); @whole = (1, args.args); print(@whole.1[2]);
         }""")
     assert lines[:2] == ["4096", "3"]
     assert [line for line in lines if line.startswith("@a")] == ["@a[2]: 3", "@a[0]: 77", "@a[1]: 4096"]
+
+
+def test_array_of_characters_without_an_end():
+    answer = run('union u { int a; char b[4]; } begin { $x = 0x41424344; $p = (union u *)&$x; print($p.b == "DCBA");'
+                 'print($p.b == "DCBAx"); print($p.b == "DCB"); print(strlen($p.b)); $l = "longer"; $l = $p.b; print($l);'
+                 '@m[$p.b] = 1; print(@m); print($p.b); }')
+    assert (answer.stdout.splitlines()[:7], answer.stderr) == (
+        ["true", "false", "false", "4", "DCBA", "@m[DCBA..]: 1", "DCBA.."], "")
