@@ -234,7 +234,10 @@ const struct type *check_arithmetic(struct check *c, enum node_operator op, cons
         return c->assume_integers ? type_int(64, true) : NULL;
     if (!left || !type) {
         const struct type *known = left ? left : type;
-        return c->assume_integers && check_is_integer(known) ? integer_arithmetic(op, known, known) : NULL;
+        if (!c->assume_integers || check_is_integer(known))
+            return c->assume_integers ? integer_arithmetic(op, known, known) : NULL;
+        left = left ? left : type_int(64, true);
+        type = type ? type : type_int(64, true);
     }
     const struct type *result = arithmetic_type(op, left, type);
     if (!result)
