@@ -51,7 +51,7 @@ struct cli_request {
     pid_t pid;
     unsigned stages;
     enum session_mode mode;
-    bool list, quiet, verbose, allow_unsafe, dry_run, compile_only, format_program, no_warnings;
+    bool list, quiet, verbose, allow_unsafe, dry_run, compile_only, format_program, no_warnings, tells_failures;
     bool info, help, version;
     enum view_format format;
     enum view_buffering buffering;

@@ -138,6 +138,8 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
         return request->allow_unsafe = true;
     case CLI_DRY_RUN:
         return request->dry_run = true;
+    case CLI_WARNINGS:
+        return request->tells_failures = true;
     case CLI_NO_WARNINGS:
         return request->no_warnings = true;
     case CLI_INCLUDE_DIRECTORY:
@@ -180,7 +182,6 @@ static bool apply(struct cli_request *request, enum cli_option option, const cha
     case CLI_EMIT_ELF:
     case CLI_EMIT_LLVM:
         return nothing_written(option == CLI_EMIT_ELF ? "--emit-elf" : "--emit-llvm");
-    case CLI_WARNINGS:
     case CLI_BTF:
     case CLI_USDT_FILE_ACTIVATION:
     case CLI_DWARF_PID:

@@ -140,6 +140,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .compile_only = request->compile_only,
         .mode = request->mode,
         .no_warnings = request->no_warnings,
+        .tells_failures = request->tells_failures && !request->no_warnings,
         .include_directories = request->include_directories.data,
         .include_directory_count = request->include_directories.count,
         .includes = request->includes.data,

@@ -142,6 +142,7 @@ struct lang_env {
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;
     bool allow_unsafe;
+    bool tells_failures; /* -k: each when it happens */
 };
 
 /* ---- what the script uses ---------------------------------------------------------------------------------- */

@@ -3,15 +3,16 @@
 #include "lang/check_int.h"
 #include "lang/lower_int.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 /* if (failed) counter++; */
-void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc) {
+void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc, ir_value cause) {
     struct ir_function *f = l->f;
     ir_block yes = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
     ir_branch(f, failed, yes, join);
     ir_enter(f, yes);
-    lower_count(l, lang_plan_site(l->plan, kind, loc));
+    lower_failed(l, kind, loc, cause);
     ir_jump(f, join);
     ir_enter(f, join);
 }
@@ -82,10 +83,10 @@ void lower_join_into(struct lower *l, const struct node *node, struct place to) 
     }
     ir_jump(f, cut);
     ir_enter(f, cut);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_WORDS, node->loc));
+    lower_failed(l, LANG_SITE_WORDS, node->loc, LOWER_NO_CAUSE);
     ir_jump(f, done);
     ir_enter(f, failed);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_READ, node->loc));
+    lower_failed(l, LANG_SITE_READ, node->loc, lower_cause(l, read, ir_constant(f, -EFAULT)));
     ir_jump(f, done);
     ir_enter(f, done);
     ir_store(f, 4, to.base, to.offset, lower_take_slot(l, length_slot));
@@ -173,8 +174,9 @@ void lower_signal(struct lower *l, const struct node *node) {
     struct ir_function *f = l->f;
     ir_value number = node->number ? ir_constant(f, node->number) : lower_scalar(l, node->child);
     bool thread = node->function->id == LANG_FUNCTION_signal_thread;
-    ir_value error = ir_calln(f, thread ? IR_HELPER_send_signal_thread : IR_HELPER_send_signal, number);
-    lower_count_if(l, ir_extend(f, error, 4, false), LANG_SITE_SIGNAL, node->loc);
+    enum ir_helper helper = thread ? IR_HELPER_send_signal_thread : IR_HELPER_send_signal;
+    ir_value error = ir_calln(f, helper, number);
+    lower_count_if(l, ir_extend(f, error, 4, false), LANG_SITE_SIGNAL, node->loc, lower_cause(l, helper, error));
 }
 
 void lower_override(struct lower *l, const struct node *node) {
@@ -209,7 +211,7 @@ ir_value lower_write_user(struct lower *l, const struct node *node) {
         count = lower_at_most(l, count, there);
     ir_value error = ir_calln(f, IR_HELPER_probe_write_user, target, place_address(l, bytes), count);
     ir_value failed = ir_extend(f, error, 4, false);
-    lower_count_if(l, failed, LANG_SITE_WRITE, node->loc);
+    lower_count_if(l, failed, LANG_SITE_WRITE, node->loc, lower_cause(l, IR_HELPER_probe_write_user, error));
     return ir_binary(f, IR_EQ, failed, ir_constant(f, 0));
 }
 

@@ -50,7 +50,7 @@ static ir_value lower_division(struct lower *l, enum ir_op op, ir_value a, ir_va
     ir_block fine = ir_block_new(f, f->current), zero = ir_block_new(f, f->current);
     ir_branch(f, b, fine, zero);
     ir_enter(f, zero);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_DIVISION, loc));
+    lower_failed(l, LANG_SITE_DIVISION, loc, LOWER_NO_CAUSE);
     join_from(l, &join, ir_constant(f, 1));
     ir_enter(f, fine);
     join_from(l, &join, ir_binary(f, op, a, b));

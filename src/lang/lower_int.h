@@ -53,6 +53,7 @@ struct guard {
     ir_block fail, join;
     ir_block outside; /* an index that is out of range: counted apart */
     struct loc index_loc;
+    ir_slot cause; /* with -k: why, see lower_cause() */
 };
 
 struct loop {
@@ -129,7 +130,8 @@ ir_value lower_global(struct lower *l, uint32_t offset);
 ir_value lower_row(struct lower *l, uint32_t first, uint32_t stride); /* this CPU's row of rows in the globals */
 ir_value lower_cpu_row(struct lower *l);
 void lower_count(struct lower *l, uint32_t counter); /* globals[counter] += 1 */
-void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc);
+/* Counts a failure where `failed`; `cause`: see lower_failed(). */
+void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc, ir_value cause);
 ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */
 ir_value lower_probe_id(struct lower *l);
 ir_value lower_iterator_file(struct lower *l); /* meta->seq: what the reader of an iterator reads */
@@ -304,5 +306,14 @@ ir_value lower_stack(struct lower *l, const struct type *type); /* captured and 
 
 /* lower_records.c */
 void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count);
+/* The same of numbers that were computed. */
+void lower_record_numbers(struct lower *l, struct lang_action *action, const ir_value *numbers, uint32_t count);
+
+/* lower_failures.c */
+/* Something failed here, and the program is where only that leads. */
+void lower_failed(struct lower *l, enum lang_site_kind kind, struct loc loc, ir_value cause);
+/* `cause` of lower_failed: what a helper gave; IR_NONE where nobody will be told. */
+ir_value lower_cause(struct lower *l, enum ir_helper helper, ir_value result);
+#define LOWER_NO_CAUSE IR_NONE /* no helper was asked */
 
 #endif

@@ -136,6 +136,8 @@ static void report_full(struct lower *l, const struct lang_map *map, ir_block do
 
 static void count_refused(struct lower *l, const struct lang_map *map, ir_value error) {
     struct ir_function *f = l->f;
+    if (l->env->tells_failures)
+        lower_failed(l, LANG_SITE_UPDATE, f->loc, lower_cause(l, IR_HELPER_map_update_elem, error));
     const struct lang_map_plan *spec = spec_of(l, map);
     ir_block full = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
     ir_block join = ir_block_new(f, f->current);
@@ -204,6 +206,19 @@ ir_value lower_map_slot(struct lower *l, const struct lang_map *map, ir_value ke
     return lower_take_slot(l, slot);
 }
 
+/* Where reading finds no element: told with -k, and on to `join`. */
+static ir_block missing_block(struct lower *l, ir_block join, struct loc loc) {
+    struct ir_function *f = l->f;
+    if (!l->env->tells_failures)
+        return join;
+    ir_block before = f->current, missing = ir_block_new(f, before);
+    ir_enter(f, missing);
+    lower_failed(l, LANG_SITE_LOOKUP, loc, lower_cause(l, IR_HELPER_map_lookup_elem, ir_constant(f, 0)));
+    ir_jump(f, join);
+    ir_enter(f, before);
+    return missing;
+}
+
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
 static ir_value global_value(struct lower *l, const struct lang_map *map) { return lower_global(l, map->offset + 8); }
@@ -217,7 +232,7 @@ ir_value lower_map_scalar(struct lower *l, const struct node *node) {
     lower_store_slot(l, result, ir_constant(f, 0));
     ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
     ir_value element = find_element(l, map, node->child, join);
-    ir_branch(f, element, found, join);
+    ir_branch(f, element, found, missing_block(l, join, node->loc));
     ir_enter(f, found);
     lower_store_slot(l, result, lower_load(l, place_direct(element, 0), map->value));
     ir_jump(f, join);
@@ -232,7 +247,7 @@ struct place lower_map_place(struct lower *l, const struct node *node) {
     lower_store_slot(l, result, lower_constants(l, 0));
     ir_block start = f->current, found = ir_block_new(f, start), join = ir_block_new(f, start);
     ir_value element = find_element(l, map, node->child, join);
-    ir_branch(f, element, found, join);
+    ir_branch(f, element, found, missing_block(l, join, node->loc));
     ir_enter(f, found);
     lower_store_slot(l, result, element);
     ir_jump(f, join);

@@ -1,6 +1,7 @@
 /* Memory: where an object lies, reading through pointers with failures counted, and large values built in place. */
 #include "lang/lower_int.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #define UNROLL_LIMIT 128 /* bytes copied or zeroed by plain stores; above, one helper call */
@@ -8,7 +9,7 @@
 /* ---- guards ------------------------------------------------------------------------------------------------ */
 
 void guard_begin(struct lower *l, struct guard *guard, struct loc loc) {
-    *guard = (struct guard){l->guard, loc, l->f->current, IR_NONE, IR_NONE, IR_NONE, loc};
+    *guard = (struct guard){l->guard, loc, l->f->current, IR_NONE, IR_NONE, IR_NONE, loc, IR_NONE};
     l->guard = guard;
 }
 
@@ -35,7 +36,8 @@ bool guard_failed(struct lower *l, struct guard *guard) {
     ir_jump(l->f, guard->join);
     if (guard->fail != IR_NONE) {
         ir_enter(l->f, guard->fail);
-        lower_count(l, lang_plan_site(l->plan, LANG_SITE_READ, guard->loc));
+        lower_failed(l, LANG_SITE_READ, guard->loc,
+                     guard->cause == IR_NONE ? LOWER_NO_CAUSE : lower_take_slot(l, guard->cause));
     }
     if (guard->outside == IR_NONE)
         return true;
@@ -43,7 +45,7 @@ bool guard_failed(struct lower *l, struct guard *guard) {
     if (guard->fail != IR_NONE)
         ir_jump(l->f, failed);
     ir_enter(l->f, guard->outside);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_INDEX, guard->index_loc));
+    lower_failed(l, LANG_SITE_INDEX, guard->index_loc, LOWER_NO_CAUSE);
     ir_jump(l->f, failed);
     ir_enter(l->f, failed);
     return true;
@@ -54,9 +56,16 @@ void guard_join(struct lower *l, struct guard *guard) {
     ir_enter(l->f, guard->join);
 }
 
-static void continue_unless(struct lower *l, ir_value failed) {
+/* `result`: of the helper that was, or would be, asked. */
+static void continue_unless(struct lower *l, ir_value failed, enum ir_helper helper, ir_value result) {
+    ir_block fail = lower_fail_block(l);
+    if (l->env->tells_failures) {
+        if (l->guard->cause == IR_NONE)
+            l->guard->cause = lower_temp_slot(l, 8);
+        lower_store_slot(l, l->guard->cause, lower_cause(l, helper, result));
+    }
     ir_block next = ir_block_new(l->f, l->f->current);
-    ir_branch(l->f, failed, lower_fail_block(l), next);
+    ir_branch(l->f, failed, fail, next);
     ir_enter(l->f, next);
 }
 
@@ -97,11 +106,16 @@ static enum lower_where pointer_where(const struct lower *l, const struct pointe
     return pointer->space == SPACE_USER ? WHERE_USER : WHERE_KERNEL;
 }
 
+static enum ir_helper read_helper(struct place from) {
+    return from.where == WHERE_USER ? IR_HELPER_probe_read_user : IR_HELPER_probe_read_kernel;
+}
+
 static struct place behind(struct lower *l, const struct node *node) {
     struct pointer pointer = lower_pointer(l, node);
     struct place place = {pointer_where(l, &pointer), pointer.value, 0};
     if (!pointer.nonnull)
-        continue_unless(l, ir_binary(l->f, IR_EQ, pointer.value, ir_constant(l->f, 0)));
+        continue_unless(l, ir_binary(l->f, IR_EQ, pointer.value, ir_constant(l->f, 0)), read_helper(place),
+                        ir_constant(l->f, -EFAULT));
     return place;
 }
 
@@ -256,9 +270,9 @@ struct place lower_place(struct lower *l, const struct node *node) {
 /* ---- loads ------------------------------------------------------------------------------------------------- */
 
 static void read_memory(struct lower *l, struct place from, struct place to, uint32_t size) {
-    enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user : IR_HELPER_probe_read_kernel;
+    enum ir_helper helper = read_helper(from);
     ir_value error = ir_calln(l->f, helper, place_address(l, to), ir_constant(l->f, size), place_address(l, from));
-    continue_unless(l, ir_binary(l->f, IR_SLT, error, ir_constant(l->f, 0)));
+    continue_unless(l, ir_binary(l->f, IR_SLT, error, ir_constant(l->f, 0)), helper, error);
 }
 
 /* Widest access that `offset` is aligned for and that stays within `size`; the stack takes no other. */
@@ -448,7 +462,7 @@ void lower_read_text(struct lower *l, struct place from, struct place to, uint32
     guard_begin(l, &guard, loc);
     enum ir_helper helper = from.where == WHERE_USER ? IR_HELPER_probe_read_user_str : IR_HELPER_probe_read_kernel_str;
     ir_value length = ir_calln(l->f, helper, place_address(l, to), ir_constant(l->f, size), place_address(l, from));
-    continue_unless(l, ir_binary(l->f, IR_SLT, length, ir_constant(l->f, 0)));
+    continue_unless(l, ir_binary(l->f, IR_SLT, length, ir_constant(l->f, 0)), helper, length);
     if (shows_cut)
         keep_last_byte(l, from, to, size, length);
     if (guard_failed(l, &guard)) {

@@ -41,7 +41,7 @@ void lower_packet_into(struct lower *l, const struct node *node, const struct ty
     ir_value wanted = lesser(l, ir_extend(f, limit, 4, false), there);
     ir_value together = difference(l, difference(l, whole, apart), start);
     ir_value size = lower_at_most(l, lesser(l, wanted, together), room);
-    lower_count_if(l, ir_binary(f, IR_ULT, size, wanted), LANG_SITE_PACKET, node->loc);
+    lower_count_if(l, ir_binary(f, IR_ULT, size, wanted), LANG_SITE_PACKET, node->loc, LOWER_NO_CAUSE);
     ir_value data = ir_binary(f, IR_ADD, packet_field(l, skb, "data"), start);
     ir_store(f, 4, to.base, to.offset, ir_binary(f, IR_ADD, size, ir_constant(f, 4)));
     ir_store(f, 4, to.base, to.offset + 4, there);

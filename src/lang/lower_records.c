@@ -89,11 +89,39 @@ static struct place before_record(struct lower *l, const struct node *value, con
     return place;
 }
 
+/* Reserves the record of a new action and writes its head; goes to `done` when there is no room. */
+static ir_value begin_record(struct lower *l, const struct lang_action *action, ir_value row, ir_block done,
+                             ir_value *stamp) {
+    struct ir_function *f = l->f;
+    uint32_t number = l->plan->actions.count;
+    vec_push(l->arena, &l->plan->actions, *action);
+    ir_value record = reserve(l, row, action->size, done);
+    *stamp = ir_call0(f, IR_HELPER_ktime_get_boot_ns);
+    ir_store(f, 8, record, 0, *stamp);
+    ir_store(f, 8, record, 8, ir_constant(f, (int64_t)((uint64_t)action->size << 32 | number)));
+    return record;
+}
+
+void lower_record_numbers(struct lower *l, struct lang_action *action, const ir_value *numbers, uint32_t count) {
+    struct ir_function *f = l->f;
+    const struct type **types = arena_new_array(l->arena, const struct type *, count + 1);
+    for (uint32_t i = 0; i < count; i++)
+        types[i] = type_int(64, false);
+    action->record = type_tuple(l->arena, types, count);
+    action->size = (uint32_t)sizeof(struct lang_record) + 8 * count;
+    ir_value row = lower_cpu_row(l), stamp;
+    ir_block done = ir_block_new(f, f->current);
+    ir_value record = begin_record(l, action, row, done, &stamp);
+    for (uint32_t i = 0; i < count; i++)
+        ir_store(f, 8, record, (int32_t)(sizeof(struct lang_record) + 8 * i), numbers[i]);
+    submit(l, row, record, stamp, action->size);
+    ir_jump(f, done);
+    ir_enter(f, done);
+}
+
 void lower_record(struct lower *l, struct lang_action *action, const struct node *const *values, uint32_t count) {
     struct ir_function *f = l->f;
     lay_out(l, action, values, count);
-    uint32_t number = l->plan->actions.count;
-    vec_push(l->arena, &l->plan->actions, *action);
 
     ir_value *scalars = arena_new_array(l->arena, ir_value, count + 1);
     bool many = count > MANY_VALUES;
@@ -106,12 +134,9 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
         if (many && scalars[i] != IR_NONE)
             ir_store(f, 8, waiting.base, waiting.offset + (int32_t)(8 * i), scalars[i]);
     }
-    ir_value row = lower_cpu_row(l);
+    ir_value row = lower_cpu_row(l), stamp;
     ir_block done = ir_block_new(f, f->current);
-    ir_value record = reserve(l, row, action->size, done);
-    ir_value stamp = ir_call0(f, IR_HELPER_ktime_get_boot_ns);
-    ir_store(f, 8, record, 0, stamp);
-    ir_store(f, 8, record, 8, ir_constant(f, (int64_t)((uint64_t)action->size << 32 | number)));
+    ir_value record = begin_record(l, action, row, done, &stamp);
     for (uint32_t i = 0; i < count; i++) {
         const struct type_field *field = &action->record->fields[i];
         struct place to = place_direct(record, (int32_t)(sizeof(struct lang_record) + field->offset));

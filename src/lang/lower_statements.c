@@ -210,7 +210,7 @@ static void count_cut_loop(struct lower *l, ir_value condition, struct loc loc) 
     ir_block cut = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
     ir_branch(f, condition, cut, go_on);
     ir_enter(f, cut);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_LOOP, loc));
+    lower_failed(l, LANG_SITE_LOOP, loc, LOWER_NO_CAUSE);
     ir_jump(f, go_on);
     ir_enter(f, go_on);
 }

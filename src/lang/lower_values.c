@@ -23,7 +23,7 @@ void lower_read_bytes(struct lower *l, struct place from, struct place to, ir_va
     ir_block failed = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
     ir_branch(f, ir_binary(f, IR_SLT, error, ir_constant(f, 0)), failed, join);
     ir_enter(f, failed);
-    lower_count(l, lang_plan_site(l->plan, LANG_SITE_READ, loc));
+    lower_failed(l, LANG_SITE_READ, loc, lower_cause(l, helper, error));
     ir_jump(f, join);
     ir_enter(f, join);
 }

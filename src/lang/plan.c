@@ -39,15 +39,15 @@ uint32_t lang_plan_counter(struct lang_plan *plan) {
     return offset;
 }
 
-uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc) {
+uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc, bool tells) {
     for (uint32_t i = 0; i < plan->sites.count; i++) {
         struct lang_site *site = &plan->sites.data[i];
         if (site->kind == kind && site->loc.begin == loc.begin && site->loc.end == loc.end)
-            return site->counter;
+            return i;
     }
-    struct lang_site site = {kind, loc, lang_plan_counter(plan)};
+    struct lang_site site = {kind, loc, lang_plan_counter(plan), tells ? lang_plan_counter(plan) : 0};
     vec_push(plan->arena, &plan->sites, site);
-    return site.counter;
+    return plan->sites.count - 1;
 }
 
 uint32_t lang_plan_constants_map(struct lang_plan *plan) {
@@ -169,8 +169,9 @@ static enum lang_storage choose_storage(const struct lang_plan *plan, const stru
     if (!map->key)
         return integer ? LANG_STORE_GLOBAL : LANG_STORE_HASH;
     /* Per-thread values live in the thread, where nobody can see the difference. */
-    if (env->has_task_storage && integer && !declared && map->always_tid_key && map->cleared_at_end && !generations &&
-        !map->addressed && !map->printed && !map->iterated && !map->counted && !map->zeroed)
+    if (env->has_task_storage && !env->tells_failures && integer && !declared && map->always_tid_key &&
+        map->cleared_at_end && !generations && !map->addressed && !map->printed && !map->iterated && !map->counted &&
+        !map->zeroed)
         return LANG_STORE_TASK;
     return LANG_STORE_HASH;
 }

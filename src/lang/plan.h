@@ -59,10 +59,11 @@ enum lang_action_kind {
     LANG_ACTION_FULL,  /* the first update of `map` that found no room, with LANG_FULL_STOP */
     LANG_ACTION_ERROR, /* errorf, warnf: text for standard error, with the place in the script */
     LANG_ACTION_WARNING,
-    LANG_ACTION_SYSTEM, /* a command for the shell */
-    LANG_ACTION_CAT,    /* the name of a file to print */
-    LANG_ACTION_PACKET, /* record: a buffer: u32 length of the packet, its bytes; `format` names the file */
-    LANG_ACTION_JOIN,   /* record: a buffer of words, each with its NUL; `format` stands between them */
+    LANG_ACTION_SYSTEM,  /* a command for the shell */
+    LANG_ACTION_CAT,     /* the name of a file to print */
+    LANG_ACTION_PACKET,  /* record: a buffer: u32 length of the packet, its bytes; `format` names the file */
+    LANG_ACTION_FAILURE, /* what failed at place `site`, with -k; record: struct lang_failure */
+    LANG_ACTION_JOIN,    /* record: a buffer of words, each with its NUL; `format` stands between them */
 };
 
 /* print(@m) with clear(@m) or zero(@m) behind it is one record that does both: what arrives meanwhile belongs to the
@@ -87,6 +88,7 @@ struct lang_action {
     struct lang_map *map;
     struct lang_print print; /* LANG_ACTION_PRINT_MAP */
     enum lang_then then;     /* LANG_ACTION_PRINT_MAP */
+    uint32_t site;           /* LANG_ACTION_FAILURE: its number */
 };
 
 /* A place that can fail while running; its counter is a u64 at `counter` in the globals. */
@@ -99,11 +101,21 @@ enum lang_site_kind {
     LANG_SITE_WRITE,    /* user memory could not be written */
     LANG_SITE_PACKET,   /* skboutput: not all of the packet's bytes */
     LANG_SITE_WORDS,    /* join: more words or longer text than there is room for */
+    LANG_SITE_LOOKUP,   /* no such key: only with -k */
+    LANG_SITE_UPDATE,   /* an element could not be made or replaced: only with -k, the map's counters tell more */
 };
 struct lang_site {
     enum lang_site_kind kind;
     struct loc loc;
     uint32_t counter;
+    uint32_t told; /* with -k: stamp of the latest record about it, a u64 in the globals; else 0 */
+};
+
+/* What a failure leaves in a record, with -k: each place sends one at most every LANG_FAILURE_NS. */
+#define LANG_FAILURE_NS 100000000
+struct lang_failure {
+    uint64_t cause; /* the helper's result in the low half, 1 + enum ir_helper in the high one; 0: no helper failed */
+    uint64_t count; /* how often it has failed so far */
 };
 
 enum lang_map_role {
@@ -153,7 +165,7 @@ void lang_plan_maps(struct lang_program *program, const struct lang_unit *units,
 
 /* Used by lowering. */
 uint32_t lang_plan_counter(struct lang_plan *plan); /* offset of a new u64 in the globals */
-uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc);
+uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc, bool tells); /* number */
 uint32_t lang_plan_text(struct lang_plan *plan, const char *text);                      /* number of the text */
 uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t size); /* offset in the constants */
 uint32_t lang_plan_constants_map(struct lang_plan *plan);

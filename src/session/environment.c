@@ -174,4 +174,5 @@ void session_environment(struct session *s) {
     s->env.boot_to_real = (uint64_t)clock_ns(CLOCK_REALTIME) - s->env.start_boottime;
     s->env.cpu_count = s->cpus.count_possible;
     s->env.allow_unsafe = s->options->allow_unsafe;
+    s->env.tells_failures = s->options->tells_failures;
 }

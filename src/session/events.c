@@ -57,6 +57,12 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
     case LANG_ACTION_FULL:
         session_map_full(s, action->map);
         break;
+    case LANG_ACTION_FAILURE: {
+        struct lang_failure failure;
+        memcpy(&failure, payload_of(bytes), sizeof failure);
+        session_tell_failure(s, action, &failure);
+        break;
+    }
     case LANG_ACTION_UNWATCH: {
         uint64_t address;
         memcpy(&address, payload_of(bytes), sizeof address);

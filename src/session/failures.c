@@ -1,28 +1,79 @@
-/* What was lost, missed or refused: counted where it happens, told at the end, each with its cure. */
+/* What was lost, missed or refused: counted where it happens, told at the end (and with -k at once), each with its
+ * cure. */
 #include "session/session_int.h"
+#include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+
+static const char *const site_texts[] = {
+    [LANG_SITE_READ] = "memory could not be read, 0 or \"\" was used",
+    [LANG_SITE_DIVISION] = ("Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used "
+                            "as the result."),
+    [LANG_SITE_LOOP] = "a loop was stopped at the kernel's limit of 8388608 rounds",
+    [LANG_SITE_SIGNAL] = "the kernel did not send the signal",
+    [LANG_SITE_WRITE] = "user memory could not be written",
+    [LANG_SITE_PACKET] =
+        "packets were cut: they were longer than 2048 bytes or than the constant length, or did not lie together",
+    [LANG_SITE_WORDS] = "join() shows 32 words and 4096 bytes, the rest was cut",
+    [LANG_SITE_INDEX] = "Array access out of bounds. This can lead to unexpected results. 0 is being used.",
+    [LANG_SITE_LOOKUP] = "Can't lookup map element because it does not exist.",
+    [LANG_SITE_UPDATE] = "Can't update map element.",
+};
+
+/* ---- when they happen: -k --------------------------------------------------------------------------------------- */
+
+/* What failed, in words: the kernel's for a helper's error number. */
+static const char *failure_text(const struct lang_site *site, int32_t result) {
+    if (site->kind == LANG_SITE_UPDATE && result == -E2BIG)
+        return "Map full; can't update element. Try increasing max_map_keys config or manually setting the max "
+               "entries, as in: let @name = hash(8192)";
+    return result < 0 ? strerror(-result) : site_texts[site->kind];
+}
+
+static void say_failure(struct session *s, const struct lang_site *site, const char *text, const char *helper,
+                        int32_t result, uint64_t count) {
+    struct diag_list said;
+    struct arena *arena = arena_new();
+    struct strbuf more = {0};
+    if (helper)
+        strbuf_addf(&more, "\nAdditional Info - helper: %s, retcode: %d", helper, result);
+    if (count > 1)
+        strbuf_addf(&more, "%s%" PRIu64 " times so far", helper ? ", " : " ", count);
+    view_output_flush(s->view.out); /* the two streams in the order of events */
+    diag_init(&said, arena, s->diags.source);
+    diag_warning(&said, text, site->loc, "%s%s", text, strbuf_text(&more));
+    diag_print_all(&said, s->options->color, stderr);
+    strbuf_free(&more);
+    arena_free(arena);
+}
+
+void session_tell_failure(struct session *s, const struct lang_action *action, const struct lang_failure *failure) {
+    const struct lang_site *site = &s->plan->sites.data[action->site];
+    uint32_t helper = (uint32_t)(failure->cause >> 32);
+    int32_t result = (int32_t)failure->cause;
+    if (helper > IR_HELPER_COUNT)
+        BUG("record of a failure of helper %u", helper);
+    const char *name = helper ? ir_helpers[helper - 1].name : NULL, *text = failure_text(site, result);
+    if (!name || s->options->format == VIEW_TEXT) {
+        say_failure(s, site, text, name, result, failure->count);
+        return;
+    }
+    uint32_t line, column, at = source_original(s->diags.source, site->loc).begin;
+    source_position(s->diags.source, at, &line, &column);
+    view_print_helper_error(&s->view, text, name, result, source_name(s->diags.source, at), line, column);
+}
+
+/* ---- at the end -------------------------------------------------------------------------------------------------- */
 
 static void report_sites(struct session *s) {
-    static const char *const texts[] = {
-        [LANG_SITE_READ] = "memory could not be read, 0 or \"\" was used",
-        [LANG_SITE_DIVISION] = ("Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used "
-                                "as the result."),
-        [LANG_SITE_LOOP] = "a loop was stopped at the kernel's limit of 8388608 rounds",
-        [LANG_SITE_SIGNAL] = "the kernel did not send the signal",
-        [LANG_SITE_WRITE] = "user memory could not be written",
-        [LANG_SITE_PACKET] =
-            "packets were cut: they were longer than 2048 bytes or than the constant length, or did not lie together",
-        [LANG_SITE_WORDS] = "join() shows 32 words and 4096 bytes, the rest was cut",
-        [LANG_SITE_INDEX] = "Array access out of bounds. This can lead to unexpected results. 0 is being used.",
-    };
     struct diag_list found;
     diag_init(&found, s->arena, s->diags.source);
     for (uint32_t i = 0; i < s->plan->sites.count; i++) {
         const struct lang_site *site = &s->plan->sites.data[i];
         uint64_t count = session_counter(s, site->counter);
-        if (count)
-            diag_warning(&found, texts[site->kind], site->loc, "%s (%" PRIu64 " time%s)", texts[site->kind], count,
-                         count == 1 ? "" : "s");
+        if (count && site->kind != LANG_SITE_UPDATE) /* report_maps() */
+            diag_warning(&found, site_texts[site->kind], site->loc, "%s (%" PRIu64 " time%s)", site_texts[site->kind],
+                         count, count == 1 ? "" : "s");
     }
     diag_print_all(&found, s->options->color, stderr);
 }

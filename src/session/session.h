@@ -43,9 +43,10 @@ struct session_options {
     pid_t pid;                  /* -p, 0 none */
     const char *const *command; /* -c as words, NULL-terminated, or NULL */
     bool allow_unsafe, dry_run, quiet, verbose;
-    bool color, plain; /* messages in colours; results without */
-    bool compile_only; /* nothing is loaded */
-    bool no_warnings;  /* but of data that was lost */
+    bool color, plain;   /* messages in colours; results without */
+    bool compile_only;   /* nothing is loaded */
+    bool no_warnings;    /* but of data that was lost */
+    bool tells_failures; /* -k: when they happen, too */
     enum session_mode mode;
     const char *const *include_directories; /* -I */
     uint32_t include_directory_count;

@@ -202,6 +202,7 @@ void session_print_all_maps(struct session *s);
 
 /* failures.c */
 void session_report_failures(struct session *s);
+void session_tell_failure(struct session *s, const struct lang_action *action, const struct lang_failure *failure);
 void session_map_full(struct session *s, const struct lang_map *map); /* and the policy is to stop */
 
 /* names.c */
