@@ -142,7 +142,8 @@ struct lang_env {
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;
     bool allow_unsafe;
-    bool tells_failures; /* -k: each when it happens */
+    const char *series_clock; /* tests: tseries() takes the time from this scalar map; NULL: from the kernel */
+    bool tells_failures;      /* -k: each when it happens */
 };
 
 /* ---- what the script uses ---------------------------------------------------------------------------------- */

@@ -8,9 +8,10 @@ static const struct {
     const char *name;
     uint16_t offset;
 } registers[] = {
-    {"r15", 0},  {"r14", 8},       {"r13", 16}, {"r12", 24}, {"bp", 32},     {"bx", 40},  {"r11", 48},
-    {"r10", 56}, {"r9", 64},       {"r8", 72},  {"ax", 80},  {"cx", 88},     {"dx", 96},  {"si", 104},
-    {"di", 112}, {"orig_ax", 120}, {"ip", 128}, {"cs", 136}, {"flags", 144}, {"sp", 152}, {"ss", 160},
+    {"r15", 0},  {"r14", 8},  {"r13", 16},    {"r12", 24}, {"bp", 32},  {"bx", 40},  {"r11", 48}, {"r10", 56},
+    {"r9", 64},  {"r8", 72},  {"ax", 80},     {"cx", 88},  {"dx", 96},  {"si", 104}, {"di", 112}, {"orig_ax", 120},
+    {"ip", 128}, {"cs", 136}, {"flags", 144}, {"sp", 152}, {"ss", 160}, {"pc", 128}, /* the name that all architectures
+                                                                                        share */
 };
 const uint16_t lang_argument_registers[6] = {112, 104, 96, 88, 72, 64}; /* di si dx cx r8 r9 */
 const uint16_t lang_syscall_registers[6] = {112, 104, 96, 56, 72, 64};  /* di si dx r10 r8 r9 */

@@ -1,7 +1,10 @@
 /* What each kind of record does when it is read. To add a kind: a value in lang/plan.h, a case here. */
 #include "session/session_int.h"
+#include <poll.h>
 #include <string.h>
 #include <time.h>
+
+enum { LOOK_NS = 10000000, PATIENCE_NS = 500000000 };
 
 static const uint8_t *payload_of(const void *record) { return (const uint8_t *)record + sizeof(struct lang_record); }
 
@@ -14,6 +17,26 @@ static void do_time(struct session *s, const struct lang_action *action) {
     view_print_message(&s->view, VIEW_TIME, text, length);
 }
 
+/* The user has asked for the results and what was waiting by then takes too long: a backlog of commands, prints of
+ * maps, or text for a slow terminal. The results are there without it. */
+static bool overdue(struct session *s) {
+    struct pollfd asked = {.fd = s->options->stop_fd, .events = POLLIN};
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    uint64_t now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    if (now - s->looked_at > LOOK_NS && !s->stopped_at) {
+        s->looked_at = now;
+        if (poll(&asked, 1, 0) == 1)
+            s->stopped_at = now;
+    }
+    return s->stopped_at && now - s->stopped_at > PATIENCE_NS;
+}
+
+/* What decides how a run ends is done however late it is. */
+static bool may_wait(enum lang_action_kind kind) {
+    return kind != LANG_ACTION_EXIT && kind != LANG_ACTION_FULL && kind != LANG_ACTION_UNWATCH;
+}
+
 bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t size) {
     (void)cpu;
     struct session *s = session;
@@ -24,6 +47,10 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
     if (record.action >= s->plan->actions.count || s->plan->actions.data[record.action].size > size)
         BUG("record of %u bytes with action %u", size, record.action);
     const struct lang_action *action = &s->plan->actions.data[record.action];
+    if (!s->is_ending && may_wait(action->kind) && overdue(s)) {
+        s->left_behind++;
+        return true;
+    }
     switch (action->kind) {
     case LANG_ACTION_PRINTF:
     case LANG_ACTION_ERROR:

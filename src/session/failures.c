@@ -162,6 +162,11 @@ static void report_rows(struct session *s) {
         fprintf(stderr, "WARNING: Total lost event count: %" PRIu64 "\n", lost);
         fprintf(stderr, "HINT: print less per event, aggregate in a map, or filter with a predicate\n");
     }
+    if (s->left_behind)
+        fprintf(stderr,
+                "WARNING: %" PRIu64 " messages were waiting when the run was to end, and are not shown\n"
+                "HINT: print less per event, aggregate in a map, or filter with a predicate\n",
+                s->left_behind);
     if (missed)
         fprintf(stderr,
                 "WARNING: %" PRIu64 " events were dropped: more programs were nested on one CPU than there is scratch "

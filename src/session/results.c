@@ -192,7 +192,8 @@ static int take_generation(struct session *s, struct lang_map *map, bool keep_ke
 
 /* A swap takes as long as the slowest program of the system (an RCU grace period), so requests may queue up behind it.
  * All that was counted before such a request was written has been taken by that swap: it finds the map as the swap left
- * it, and what has arrived since is kept for the requests that are newer. */
+ * it, and what has arrived since is kept for the requests that are newer. (zero() behind clear(): there are no keys
+ * left to keep.) */
 static int as_left_empty(struct session *s, struct lang_map *map, struct contents *contents) {
     if (!s->maps[map->map].zeroed)
         return 0;
@@ -223,7 +224,7 @@ static int take_contents(struct session *s, struct lang_map *map, bool keep_keys
         empty_in_place(s, map, keep_keys, contents);
         return error;
     }
-    if (stamp < state->emptied_at && state->zeroed == keep_keys)
+    if (stamp < state->emptied_at && (state->zeroed == keep_keys || keep_keys))
         return as_left_empty(s, map, contents);
     return take_generation(s, map, keep_keys, contents);
 }

@@ -201,6 +201,7 @@ static void announce(struct session *s) {
 static int finish(struct session *s) {
     /* what came between attaching and leaving of a dry run is nobody's */
     int result = s->options->dry_run ? SESSION_OK : session_drain(s);
+    s->is_ending = true;
     s->exit_dropped = false; /* exit() ends the events; the end blocks still speak */
     bool ended = view_output_ended(s->view.out);
     if (result == SESSION_OK && !ended && !s->options->dry_run)

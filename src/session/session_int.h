@@ -126,8 +126,11 @@ struct session {
     int child_status; /* of -c, once reaped */
     int target_fd;
     bool refused;                       /* the system does not let us look for targets */
+    bool is_ending;                     /* the end blocks run: what they say is always shown */
     bool is_iterating;                  /* exit() lets the iterator run to its end */
     bool left_out_test, left_out_bench; /* such blocks are there, but this is not their mode */
+    uint64_t looked_at, stopped_at;     /* overdue() of events.c; 0: not yet */
+    uint64_t left_behind;               /* records that were dropped because of it */
     bool stop, exit_dropped;            /* exit() was handled: later records are dropped */
     int exit_code;
     uint64_t attached;

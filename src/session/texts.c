@@ -75,6 +75,8 @@ static void print_file(struct session *s, const char *path) {
         view_print_message(&s->view, VIEW_CAT, strbuf_text(&text), shown);
     if (text.length > most) {
         view_output_flush(s->view.out);
+        if (shown && strbuf_text(&text)[shown - 1] != '\n' && s->view.format == VIEW_TEXT)
+            fputc('\n', stderr); /* on a terminal the text stands before it */
         fprintf(stderr, "WARNING: '%s' was cut after %zu bytes\nHINT: config = { max_cat_bytes = N } shows more\n",
                 path, most);
     }
