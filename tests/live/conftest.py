@@ -32,6 +32,23 @@ def pytest_sessionstart(session):
         pytest.exit("live tests need root", returncode=2)
 
 
+class ShowAtOnce:
+    """In a VM a failure is shown when it happens: the end may never come."""
+
+    def __init__(self, reporter):
+        self.reporter = reporter
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.reporter.write_line(f"\n{report.longreprtext}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    if IN_VM:
+        config.pluginmanager.register(ShowAtOnce(config.pluginmanager.getplugin("terminalreporter")))
+
+
 class Answer:
     """What a finished run left: stdout, stderr, code, and the scalar and keyed map lines of stdout."""
 
