@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import FIXTURES, PATIENCE, TARSIER
+from conftest import FIXTURES, IN_VM, PATIENCE, TARSIER
 
 N = 300
 DATA, CODE = "0x10000000", "0x10001000"
@@ -66,7 +66,9 @@ def test_unwatch(trace, workload):
     session.wait_attached()
     memory.go()
     answer = session.wait()
-    assert 1 <= answer.value("@first") < 20000 and answer.value("@second") == 20000
+    first, second = answer.value("@first"), answer.value("@second")
+    # the emulator tells of the second one again whenever the first one is hit
+    assert 1 <= first < 20000 and 20000 <= second <= 20000 + (first if IN_VM else 0)
 
 
 # ---- hardware --------------------------------------------------------------------------------------------------------
@@ -185,7 +187,8 @@ def test_benchmarks(trace):
     assert rows[0] == ["Benchmark", "Time(ns)", "Iterations"] and set(answer.lines()[1]) == {"-"}
     assert [row[0] for row in rows[2:]] == ["nothing", "keys", "prints"] and answer.code == 0
     nanoseconds = {row[0]: int(row[1]) for row in rows[2:]}
-    assert nanoseconds["nothing"] <= 20 < nanoseconds["prints"] and nanoseconds["keys"] > nanoseconds["nothing"]
+    assert nanoseconds["nothing"] < nanoseconds["keys"] and nanoseconds["nothing"] < nanoseconds["prints"]
+    assert IN_VM or nanoseconds["nothing"] <= 20 < nanoseconds["prints"]
     assert all(int(row[2]) >= 256 for row in rows[2:])
 
 
