@@ -115,25 +115,34 @@ static int load_multi(uint32_t attach_type) {
     return trial_load(&trial, NULL, 0);
 }
 
-/* Links to what is no file, so nothing is probed: EBADF says "known, but not a regular file". The first kernels with
- * uprobe.multi (6.6 to 6.8) mistook the pid filter for a thread filter and missed events; those that are right refuse
- * pid -1 before they look at the path, and only they count. */
-int kernel_try_uprobe_multi(struct kernel_features *features) {
-    (void)features;
+/* Links to what is no file, so nothing is probed: EBADF says "known, but not a regular file". */
+static int try_uprobe_link(int32_t pid) {
     int program = load_multi(KERNEL_ATTACH_UPROBE_MULTI);
     if (program < 0)
         return program;
     const uint64_t offset = 0;
-    int known = kernel_link_uprobe_multi(program, "/", &offset, NULL, NULL, 1, 0, false);
-    int filter = kernel_link_uprobe_multi(program, "/", &offset, NULL, NULL, 1, -1, false);
+    int link = kernel_link_uprobe_multi(program, "/", &offset, NULL, NULL, 1, pid, false);
     close(program);
-    if (known >= 0)
-        close(known);
-    if (filter >= 0)
-        close(filter);
+    if (link >= 0)
+        close(link);
+    return link;
+}
+
+/* The first kernels with uprobe.multi (6.6 to 6.8) mistook the pid filter for a thread filter and missed events; those
+ * that are right refuse pid -1 before they look at the path, and only they count. */
+int kernel_try_uprobe_multi(struct kernel_features *features) {
+    (void)features;
+    int known = try_uprobe_link(0);
     if (known != -EBADF)
         return known < 0 ? known : -EINVAL;
-    return filter == -EINVAL ? 0 : -EOPNOTSUPP;
+    return try_uprobe_link(-1) == -EINVAL ? 0 : -EOPNOTSUPP;
+}
+
+/* Before 6.6 bpf_get_func_ip() loads, but is 0 in uretprobes. It came with uprobe.multi, which can be asked for. */
+int kernel_try_user_func_ip(struct kernel_features *features) {
+    (void)features;
+    int known = try_uprobe_link(0);
+    return known == -EBADF ? 0 : known < 0 ? known : -EINVAL;
 }
 
 /* Links to a list of addresses that is not readable: EFAULT says that the kernel went as far as reading it. (A function

@@ -115,7 +115,7 @@ int session_compile(struct session *s) {
         print_diagnostics(s);
         return SESSION_USER_ERROR;
     }
-    if (!session_has_helpers(s)) {
+    if (!session_has_helpers(s, units)) {
         print_diagnostics(s);
         return SESSION_SYSTEM_ERROR;
     }

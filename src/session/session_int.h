@@ -151,7 +151,7 @@ void session_show_stages(struct session *s);
 void session_show_unit(struct session *s, const struct session_unit *unit, const struct ir_module *module);
 
 /* needs.c */
-bool session_has_helpers(struct session *s);
+bool session_has_helpers(struct session *s, const struct lang_unit *units);
 
 /* maps.c */
 int session_create_maps(struct session *s);
