@@ -61,6 +61,11 @@ static int open_output(const struct cli_request *request) {
     return fd;
 }
 
+static bool refuses_color(void) {
+    const char *choice = getenv("BPFTRACE_COLOR");
+    return getenv("NO_COLOR") || (choice && strcmp(choice, "never") == 0);
+}
+
 static bool wants_color(void) {
     const char *choice = getenv("BPFTRACE_COLOR");
     if (choice && strcmp(choice, "auto") != 0)
@@ -153,7 +158,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .quiet = request->quiet,
         .verbose = request->verbose,
         .color = wants_color(),
-        .plain = getenv("NO_COLOR") || (getenv("BPFTRACE_COLOR") && strcmp(getenv("BPFTRACE_COLOR"), "never") == 0),
+        .plain = refuses_color(),
         .stages = request->stages,
         .list = request->list,
         .stop_fd = stop_fd,

@@ -59,7 +59,9 @@ static const char *find_directory(const struct archive *archive, struct director
     uint8_t *bytes = tail >= END_SIZE ? read_at(archive, archive->size - tail, tail) : NULL;
     const char *error = "not a zip file";
 
-    for (uint64_t at = bytes ? tail - END_SIZE + 1 : 0; at-- > 0;) {
+    if (!bytes)
+        return error;
+    for (uint64_t at = tail - END_SIZE + 1; at-- > 0;) {
         const uint8_t *end = bytes + at;
         if (object_u32(end) != END_SIGNATURE || object_u16(end + 20) != tail - at - END_SIZE)
             continue;
