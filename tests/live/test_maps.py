@@ -221,7 +221,7 @@ def test_what_the_kernel_refuses_is_told(trace):
 
 def test_time_series(trace):
     """100 values in 10 intervals; the numbers of each interval follow from its place."""
-    answer = trace("interval:ms:5 { @n++; @last = tseries(@n, 50ms, 1000); @sum = tseries(1, 50ms, 1000, \"sum\"); "
+    answer = trace("interval:ms:5 /@n < 100/ { @n++; @last = tseries(@n, 50ms, 1000); @sum = tseries(1, 50ms, 1000, \"sum\"); "
                    "@min[1] = tseries(@n, 50ms, 1000, \"min\"); @max[1, \"x\"] = tseries(@n, 50ms, 1000, \"max\"); "
                    "@avg = tseries(@n, 50ms, 1000, \"avg\"); if (@n == 100) { exit(); } }", "-f", "json", "-q")
     data = {}
