@@ -146,6 +146,10 @@ static const struct type *scalar_type(struct parser *parser, struct object_text 
         return type_bool();
     if (size == 1 && object_text_equals(text, "char"))
         return parser->char_types[is_signed];
+    /* An argument of a system call has a slot of 8 bytes, of which a narrow type fills the lower ones. */
+    const struct type *named = size == 8 ? named_type(parser, text) : NULL;
+    if (named && named->kind == TYPE_INT && named->size < size)
+        return named;
     if (is_integer_size(size))
         return type_int((unsigned)size * 8, is_signed);
     return type_array(parser->arena, type_int(8, false), (uint32_t)size);

@@ -125,3 +125,9 @@ def test_json_of_records_and_structs():
         {"@r": {"{ .a = 1, .b = x }": {"c": True, "d": [1, 2]}}},
         {"@s": {"low": 1, "mid": 2, "sign": -1, "wide": 1}},
     ]
+
+
+def test_narrow_arguments_of_system_calls(trace):
+    """A slot has 8 bytes, an int the lower 4 of them."""
+    answer = trace('tracepoint:syscalls:sys_enter_openat { printf("%d %d\\n", args.dfd, args.dfd == -100); exit(); }', "-c", "ls /")
+    assert "-100 1" in answer.lines()
