@@ -234,10 +234,11 @@ const struct type *check_arithmetic(struct check *c, enum node_operator op, cons
         return c->assume_integers ? type_int(64, true) : NULL;
     if (!left || !type) {
         const struct type *known = left ? left : type;
-        if (!c->assume_integers || check_is_integer(known))
-            return c->assume_integers ? integer_arithmetic(op, known, known) : NULL;
-        left = left ? left : type_int(64, true);
-        type = type ? type : type_int(64, true);
+        if (c->assume_integers && check_is_integer(known))
+            return integer_arithmetic(op, known, known);
+        if (!c->assume_integers || !type || !left_node || left_node->kind != NODE_MAP)
+            return NULL;
+        left = type_int(64, true); /* a map that nothing else gives a type to */
     }
     const struct type *result = arithmetic_type(op, left, type);
     if (!result)
