@@ -131,6 +131,15 @@ static const char *name_of(const struct question *q) {
     return "func";
 }
 
+/* A user function is at another address in each process, and has no name when that has ended: counted by probe. */
+static const char *key_of(const struct question *q) {
+    for (unsigned i = 0; i < q->count; i++) {
+        if (kind_of(q->words[i]) == KIND_USER)
+            return "probe";
+    }
+    return name_of(q);
+}
+
 /* What a map shows while events go on, and when it is over. */
 static void add_times(struct question *q, const char *map, bool is_sorted) {
     char top[32] = "";
@@ -149,7 +158,7 @@ static void add_times(struct question *q, const char *map, bool is_sorted) {
 
 static bool write_funccount(struct question *q) {
     add_points(q, q->count, false);
-    strbuf_addf(q->out, " { @[%s] = count(); }\n", name_of(q));
+    strbuf_addf(q->out, " { @[%s] = count(); }\n", key_of(q));
     add_times(q, "@", true);
     return true;
 }

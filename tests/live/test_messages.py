@@ -41,11 +41,6 @@ def test_types_are_listed_by_pattern(trace):
     assert "vmlinux: struct task_struct" in lines and "vmlinux: struct mm_struct" in lines
 
 
-def test_whole_args_names_the_fields(trace):
-    answer = trace("tracepoint:syscalls:sys_enter_openat { print(args); }")
-    assert "args.filename, args.flags" in answer.stderr and "common_" not in answer.stderr
-
-
 def test_command_that_is_not_there_is_the_only_message(trace):
     answer = trace('begin { printf("x\\n"); }', "-c", "no-such-program-anywhere")
     assert answer.code == 1 and answer.stdout == ""
