@@ -63,15 +63,16 @@ def test_names_are_those_inside_a_chroot(tmp_path):
     script = tmp_path / "enter.sh"
     (tmp_path / "root").mkdir()
     script.write_text(f"""
+mkdir -p /mnt
 mount --bind / {tmp_path}/root
 mount -t tmpfs none {tmp_path}/root/mnt
 mkdir {tmp_path}/root/mnt/d
 exec chroot {tmp_path}/root /usr/bin/python3 -c '
 import os
-for name in ("/usr/bin/env", "/mnt/d", "/mnt", "/"): os.fsync(os.open(name, os.O_RDONLY))'
+for name in (os.__file__, "/mnt/d", "/mnt", "/"): os.fsync(os.open(name, os.O_RDONLY))'
 """)
     found, _ = trace("print(path(fd2file(args.fd).f_path));", "", tmp_path, "unshare", "-m", root=script)
-    assert found == ["/usr/bin/env", "/mnt/d", "/mnt", "/"]
+    assert found[0].endswith("/os.py") and found[1:] == ["/mnt/d", "/mnt", "/"]
 
 
 def test_descriptors(tmp_path):
