@@ -16,6 +16,7 @@
 #define TARSIER_BASE_PROFILE_H
 
 #include "base/hash.h"
+#include "base/profile_cut.h"
 #include "base/vec.h"
 
 /* What a frame is; pictures give each a colour, reports a mark. */
@@ -27,21 +28,6 @@ enum profile_frame_kind {
     PROFILE_UNNAMED, /* native code without a name: module and start of the function are known, or only the module */
     PROFILE_CUT,     /* not code: "the stack was cut here", the name tells why. Always the outermost frame */
     PROFILE_MARK,    /* not code: a separator ("--", "waker:"), or a thread as a frame */
-};
-
-/* Why a stack does not reach its outermost frame. Text and cure: profile_cut_texts. */
-enum profile_cut {
-    PROFILE_COMPLETE,
-    PROFILE_CUT_NO_TABLE, /* code without unwind information */
-    PROFILE_CUT_NOT_READ, /* the file's table was not ready yet, or could not be read */
-    PROFILE_CUT_MEMORY,   /* stack memory was not present */
-    PROFILE_CUT_RULE,     /* a rule that can not be followed */
-    PROFILE_CUT_NO_MAP,   /* an address outside of all mapped code */
-    PROFILE_CUT_POINTER,  /* frame pointers that lead nowhere (JIT code) */
-    PROFILE_CUT_DEPTH,    /* deeper than what is kept */
-    PROFILE_CUT_FOREIGN,  /* a 32-bit program, or a program image that was just being replaced */
-    PROFILE_CUT_UNKNOWN,  /* a file of another tool does not say */
-    PROFILE_CUTS,
 };
 
 struct profile_cut_text {
