@@ -71,12 +71,15 @@ void object_dwarf_list(struct object_dwarf *dwarf, uint32_t kinds, bool (*callba
 
 /* ---- functions ------------------------------------------------------------------------------------------------ */
 
+struct dwarf_die;
+
 struct object_function {
     const char *name;                 /* as in the source */
     const struct type *args;          /* a struct; offsets of its fields mean nothing */
     const struct location *locations; /* of each field of args */
     const struct type *result;        /* void: none */
     struct location result_location;  /* when it returns */
+    const struct dwarf_die *declared; /* of each argument, then of the result: see object_dwarf_declared() */
     uint64_t address;                 /* of its first instruction */
     bool is_inlined;                  /* a copy inside of another function, whose name is `into` */
     const char *into;
@@ -93,6 +96,10 @@ bool object_dwarf_function_named(struct object_dwarf *dwarf, const char *name, s
 /* Calls for each copy of a function of that name (source or linkage name) that was inlined, by address. */
 void object_dwarf_inlined(struct object_dwarf *dwarf, const char *name,
                           void (*callback)(void *context, const struct object_function *copy), void *context);
+
+/* How the source writes the type of an argument, or behind the last of them that of the result: "const char*". NULL:
+ * not known. The text is in `out`. */
+const char *object_dwarf_declared(const struct object_function *function, uint32_t argument, struct strbuf *out);
 
 /* ---- source lines --------------------------------------------------------------------------------------------- */
 

@@ -60,6 +60,7 @@ struct builder {
     bool keeps_convention;
     VEC(struct type_field) fields;
     VEC(struct location) locations;
+    VEC(struct dwarf_die) declared;
 };
 
 static struct location place(struct builder *builder, struct dwarf_parameters *state, const struct dwarf_die *original,
@@ -89,6 +90,7 @@ static void add_parameter(struct builder *builder, struct dwarf_parameters *stat
     struct location location = place(builder, state, original, &type);
     vec_push(builder->dwarf->arena, &builder->fields, field);
     vec_push(builder->dwarf->arena, &builder->locations, location);
+    vec_push(builder->dwarf->arena, &builder->declared, type);
 }
 
 /* Go has a convention of its own; what nobody calls from outside may have any. */
@@ -103,8 +105,8 @@ static bool keeps_convention(const struct dwarf_die *function) {
 static void describe(const struct dwarf_die *function, uint64_t address, bool is_changed, struct object_function *out) {
     struct object_dwarf *dwarf = function->unit->dwarf;
     struct dwarf_parameters state = {.dwarf = dwarf, .is_rust = function->unit->language == DW_LANG_Rust};
-    struct builder builder = {dwarf, function, address, !is_changed && keeps_convention(function), {0}, {0}};
-    struct dwarf_die list = *function, origin, parameter, type;
+    struct builder builder = {dwarf, function, address, !is_changed && keeps_convention(function), {0}, {0}, {0}};
+    struct dwarf_die list = *function, origin, parameter, type, result = {0};
     const char *name = dwarf_name(function);
 
     *out = (struct object_function){.name = name ? dwarf_keep(dwarf, name) : NULL,
@@ -112,6 +114,7 @@ static void describe(const struct dwarf_die *function, uint64_t address, bool is
                                     .result = type_void(),
                                     .is_inlined = function->shape->tag != DW_TAG_subprogram};
     if (type_die(function, &type)) {
+        result = type;
         out->result = dwarf_type_of(&type);
         out->result_location = dwarf_place_result(&state, &type);
     }
@@ -121,6 +124,7 @@ static void describe(const struct dwarf_die *function, uint64_t address, bool is
     struct dwarf_walk walk = dwarf_children(&list);
     while (builder.fields.count < MOST_PARAMETERS && next_parameter(&walk, &parameter))
         add_parameter(&builder, &state, &parameter);
+    vec_push(dwarf->arena, &builder.declared, result);
     struct type *args = arena_make(dwarf->arena, struct type);
     *args = (struct type){.kind = TYPE_STRUCT,
                           .size = 8 * builder.fields.count,
@@ -130,6 +134,7 @@ static void describe(const struct dwarf_die *function, uint64_t address, bool is
                           .field_count = builder.fields.count};
     out->args = args;
     out->locations = builder.locations.data;
+    out->declared = builder.declared.data;
 }
 
 /* ---- by address ------------------------------------------------------------------------------------------------ */

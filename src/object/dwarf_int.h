@@ -3,6 +3,7 @@
  *   dwarf_die.c         walking through DIEs, reading their attributes
  *   dwarf_index.c       names
  *   dwarf_type.c        DIEs as struct type
+ *   dwarf_text.c        types as the source writes them
  *   dwarf_function.c    functions, their parameters, inlined copies
  *   dwarf_convention.c  the calling conventions: where arguments and results are
  *   dwarf_location.c    location descriptions and lists of ranges

@@ -13,6 +13,7 @@ enum dwarf_tag {
     DW_TAG_reference_type = 0x10,
     DW_TAG_compile_unit = 0x11,
     DW_TAG_structure_type = 0x13,
+    DW_TAG_subroutine_type = 0x15,
     DW_TAG_typedef = 0x16,
     DW_TAG_union_type = 0x17,
     DW_TAG_unspecified_parameters = 0x18,

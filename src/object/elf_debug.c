@@ -1,5 +1,5 @@
-/* The separate debug file of an ELF file: found by its build id or the name in .gnu_debuglink, taken only when it was
- * made from the same program. */
+/* The separate debug file of an ELF file: found by its build id or the name in .gnu_debuglink (without one:
+ * NAME.debug), taken only when it was made from the same program. */
 #include "object/elf_file.h"
 
 #include "base/str.h"
@@ -91,32 +91,39 @@ static bool try_debug_link(struct object_elf *elf, const char *root, const char 
 }
 
 static bool try_directory(struct object_elf *elf, const char *directory, const char *link, struct strbuf *path) {
+    const char *slash = strrchr(elf->path, '/');
+    int length = slash ? (int)(slash - elf->path) : 0;
+
     if (try_build_id(elf, "", directory, path))
         return true;
-    if (!link)
-        return false;
     strbuf_addf(path, "%s/%s", directory, link);
     if (try_debug_file(elf, path))
         return true;
-    const char *slash = elf->path[0] == '/' ? strrchr(elf->path, '/') : NULL;
-    if (!slash)
+    if (elf->path[0] == '/') { /* a tree like that of the whole system */
+        strbuf_addf(path, "%s%.*s/%s", directory, length, elf->path, link);
+        if (try_debug_file(elf, path))
+            return true;
+    }
+    if (directory[0] == '/' || !slash)
         return false;
-    strbuf_addf(path, "%s%.*s/%s", directory, (int)(slash - elf->path), elf->path, link);
+    strbuf_addf(path, "%.*s/%s/%s", length, elf->path, directory, link); /* beside the file, as elfutils mean it */
     return try_debug_file(elf, path);
 }
 
 bool elf_find_debug(struct object_elf *elf, const char *root, const char *const *directories) {
-    struct strbuf path = {0};
-    const char *link = elf->path ? object_elf_debug_link(elf) : NULL;
+    struct strbuf path = {0}, usual = {0};
     bool is_found = false;
 
     if (!elf->path || elf->debug)
         return elf->debug;
+    const char *link = object_elf_debug_link(elf), *slash = strrchr(elf->path, '/');
+    strbuf_addf(&usual, "%s.debug", slash ? slash + 1 : elf->path);
+    link = link ? link : strbuf_text(&usual);
     root = root ? root : "";
     for (; directories && *directories && !is_found; directories++)
         is_found = try_directory(elf, *directories, link, &path);
-    is_found = is_found || try_build_id(elf, root, "/usr/lib/debug", &path) ||
-               (link && try_debug_link(elf, root, link, &path));
+    is_found = is_found || try_build_id(elf, root, "/usr/lib/debug", &path) || try_debug_link(elf, root, link, &path);
+    strbuf_free(&usual);
     strbuf_free(&path);
     return is_found;
 }

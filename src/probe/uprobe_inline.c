@@ -61,16 +61,17 @@ uint32_t uprobe_add_inlined(struct probe_context *context, const struct probe_po
 
 /* ---- listing ------------------------------------------------------------------------------------------------- */
 
-static void list_field(struct probe_context *context, struct probe_lister *lister, const struct type_field *field,
-                       const struct location *location) {
-    struct strbuf text = {0};
+/* An argument as the source declares it. `number` may be that of the result. */
+static void list_field(struct probe_lister *lister, const struct object_function *function, uint32_t number,
+                       const char *name, const struct location *location) {
+    struct strbuf text = {0}, type = {0};
 
-    probe_add_declaration(field, &text);
-    if (location->kind == LOCATION_NOWHERE)
+    strbuf_addf(&text, "%s %s", object_dwarf_declared(function, number, &type), name);
+    if (location && location->kind == LOCATION_NOWHERE)
         strbuf_addf(&text, " (can not be read: %s)", location->reason);
     probe_list_argument(lister, strbuf_text(&text));
+    strbuf_free(&type);
     strbuf_free(&text);
-    (void)context;
 }
 
 void uprobe_list_arguments(struct probe_context *context, struct probe_lister *lister, const char *path,
@@ -82,11 +83,9 @@ void uprobe_list_arguments(struct probe_context *context, struct probe_lister *l
     if (!dwarf || !object_dwarf_function(dwarf, address, false, &function))
         return;
     for (uint32_t i = 0; !is_return && i < function.args->field_count; i++)
-        list_field(context, lister, &function.args->fields[i], &function.locations[i]);
-    if (is_return && function.result->kind != TYPE_VOID) {
-        struct type_field field = {.name = "retval", .type = function.result};
-        list_field(context, lister, &field, &function.result_location);
-    }
+        list_field(lister, &function, i, function.args->fields[i].name, &function.locations[i]);
+    if (is_return && function.result->kind != TYPE_VOID)
+        list_field(lister, &function, function.args->field_count, "retval", &function.result_location);
 }
 
 struct copy_lister {
@@ -100,10 +99,8 @@ static void list_copy(void *user, const struct object_function *copy) {
     struct copy_lister *state = user;
 
     if (state->count++ == 0 && state->with_arguments)
-        for (uint32_t i = 0; i < copy->args->field_count; i++) {
-            static const struct location somewhere = {.kind = LOCATION_REGISTERS};
-            list_field(state->context, state->lister, &copy->args->fields[i], &somewhere);
-        }
+        for (uint32_t i = 0; i < copy->args->field_count; i++)
+            list_field(state->lister, copy, i, copy->args->fields[i].name, NULL);
     if (state->lister)
         probe_list_argument(state->lister, arena_printf(state->context->arena, "(inlined into %s at 0x%" PRIx64 ")",
                                                         copy->into ? copy->into : "?", copy->address));
