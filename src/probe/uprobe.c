@@ -142,13 +142,17 @@ static int expand_address(struct probe_context *context, const struct probe_poin
         error->hint = "an address is the one a symbol table shows (nm, objdump), not that in a running process";
         return result;
     }
-    const char *warning = "no function of the file is known at this address; if no instruction begins there, a probe "
-                          "makes the program crash";
+    const char *warning = NULL;
     if (object_elf_symbol_at(elf, OBJECT_FUNCTIONS, place->number, &symbol)) {
-        warning = NULL;
         int result = check_boundary(context, place, elf, &symbol, place->number - symbol.address, &warning, error);
         if (result != 0)
             return result;
+    } else if (!context->unsafe) {
+        int result = probe_fail_text(context, error, place->part, "Could not resolve address: %s:0x%" PRIx64,
+                                     binary->shown, place->number);
+        error->hint = "no function of the file is known there, and a probe inside of an instruction makes the program "
+                      "crash; --unsafe accepts it";
+        return result;
     }
     symbol.is_ifunc = false;
     add_place(context, point, binary, place, &symbol, place->number, offset, out);
@@ -309,6 +313,11 @@ static int expand_binary(struct probe_context *context, const struct probe_point
     const char *reason = NULL;
     struct object_elf *elf = probe_binary_elf(context, binary, &reason);
 
+    if (!elf && context->unsafe && !place->symbol) { /* code without headers: an address is a place in the file */
+        struct object_symbol unknown = {0};
+        add_place(context, point, binary, place, &unknown, place->number, place->number, out);
+        return 0;
+    }
     if (!elf)
         return probe_fail_match(context, error, NULL, "%s target file '%s' can not be read: %s", point->kind->name,
                                 binary->shown, reason);
