@@ -27,9 +27,9 @@
  *   count, sum        one u64 / i64                       avg, stats      u64 count, i64 total
  *   min, max          u64/i64 value, u64 set (0 or 1)
  *   hist              u64 bucket[TYPE_HIST_BUCKETS(bits)] lhist           u64 bucket[(max - min) / step + 2]
- *   tseries           {u64 epoch, u64/i64 value, u64 meta}[count], interval `epoch` (since 1970) in [epoch % count];
- *                     epoch 0: never used; meta: last: when, in ns; avg: number of values; min, max: 1
- * Aggregates (count .. tseries) are per CPU in the kernel; user space adds the CPUs up.
+ *   tseries           {u64 epoch, u64/i64 value, u64 meta}[count], epoch: 1 + number of the interval since 1970, which
+ *                     is kept in [number % count]; 0: never used; meta: last: when, in ns; avg: number of values; min,
+ * max: 1 Aggregates (count .. tseries) are per CPU in the kernel; user space adds the CPUs up.
  *
  * hist bucket numbers: 0 holds negative values; with bits = 0: 1 holds 0, 1 + k holds [2^(k-1), 2^k).
  * With b bits (2^b sub-buckets per power of two): n < 2^b is in bucket n + 1; above, with l = log2(n), in bucket

@@ -287,6 +287,12 @@ static void pace_iterator(struct lower *l, ir_block drop) {
     ir_calln(f, IR_HELPER_seq_write, file, byte, ir_constant(f, 1));
 }
 
+/* Until user space hears of exit(), events go on. begin and its like run to their end, an iterator is read to its end.
+ */
+bool lower_ends_once(struct lower *l) {
+    return l->target->context != LANG_CONTEXT_NONE && l->target->context != LANG_CONTEXT_ITERATOR;
+}
+
 static void filter_event(struct lower *l, ir_block drop) {
     const struct lang_target *target = l->target;
     if (target->context == LANG_CONTEXT_ITERATOR)
@@ -297,6 +303,10 @@ static void filter_event(struct lower *l, ir_block drop) {
         continue_if(l, ir_binary(l->f, IR_EQ, current_tgid(l), ir_constant(l->f, target->filter_pid)), drop);
     else if (target->exclude_self)
         continue_if(l, ir_binary(l->f, IR_NE, current_tgid(l), ir_constant(l->f, l->env->self_pid)), drop);
+    if (lang_uses(l->unit->probe, "exit") && lower_ends_once(l)) {
+        ir_value ended = ir_load(l->f, 8, lower_global(l, lang_plan_ended(l->plan)), 0);
+        continue_if(l, ir_binary(l->f, IR_EQ, ended, ir_constant(l->f, 0)), drop);
+    }
 }
 
 ir_value lower_probe_id(struct lower *l) {

@@ -152,18 +152,19 @@ static ir_value series_time(struct lower *l) {
     return ir_binary(l->f, IR_ADD, boot, ir_constant(l->f, (int64_t)l->env->boot_to_real));
 }
 
-/*     now = boottime + boot_to_real; epoch = now / interval; slot = &series[epoch % count]; */
+/*     now = boottime + boot_to_real; number = now / interval; slot = &series[number % count]; epoch = number + 1; */
 static void update_series(struct lower *l, const struct lang_map *map, ir_value element, ir_value value) {
     struct ir_function *f = l->f;
     const struct type *type = map->value;
     ir_value now = series_time(l);
-    ir_value epoch = ir_binary(f, IR_UDIV, now, ir_constant(f, (int64_t)type->interval));
-    ir_value number = ir_binary(f, IR_UMOD, epoch, ir_constant(f, type->count));
+    ir_value number = ir_binary(f, IR_UDIV, now, ir_constant(f, (int64_t)type->interval));
+    ir_value epoch = ir_binary(f, IR_ADD, number, ir_constant(f, 1));
+    ir_value index = ir_binary(f, IR_UMOD, number, ir_constant(f, type->count));
     /* Never taken; tells the verifier the bound. */
     ir_block inside = ir_block_new(f, f->current), join = ir_block_new(f, f->current);
-    ir_branch(f, ir_binary(f, IR_ULT, number, ir_constant(f, type->count)), inside, join);
+    ir_branch(f, ir_binary(f, IR_ULT, index, ir_constant(f, type->count)), inside, join);
     ir_enter(f, inside);
-    ir_value offset = ir_binary(f, IR_MUL, number, ir_constant(f, TYPE_TSERIES_SLOT));
+    ir_value offset = ir_binary(f, IR_MUL, index, ir_constant(f, TYPE_TSERIES_SLOT));
     ir_value slot = ir_binary(f, IR_ADD, element, offset);
     if (type->fold == TYPE_FOLD_LAST) {
         ir_store(f, 8, slot, SLOT_VALUE, value);

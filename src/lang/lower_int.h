@@ -133,6 +133,7 @@ void lower_count(struct lower *l, uint32_t counter); /* globals[counter] += 1 */
 /* Counts a failure where `failed`; `cause`: see lower_failed(). */
 void lower_count_if(struct lower *l, ir_value failed, enum lang_site_kind kind, struct loc loc, ir_value cause);
 ir_value lower_log2_code(struct lower *l, ir_value top_bit); /* number of a single set bit, 0..63 */
+bool lower_ends_once(struct lower *l);                       /* exit() here ends the block for good */
 ir_value lower_probe_id(struct lower *l);
 ir_value lower_iterator_file(struct lower *l); /* meta->seq: what the reader of an iterator reads */
 ir_value lower_scratch(struct lower *l);       /* base of the program's scratch slot */

@@ -152,6 +152,8 @@ void lower_record(struct lower *l, struct lang_action *action, const struct node
             lower_into(l, values[i], field->type, to, action->kind == LANG_ACTION_PRINT_ELEMENT); /* keys are clean */
     }
     submit(l, row, record, stamp, action->size);
+    if (action->kind == LANG_ACTION_EXIT && lower_ends_once(l))
+        ir_store(f, 8, lower_global(l, lang_plan_ended(l->plan)), 0, ir_constant(f, 1));
     ir_jump(f, done);
     ir_enter(f, done);
 }

@@ -39,6 +39,12 @@ uint32_t lang_plan_counter(struct lang_plan *plan) {
     return offset;
 }
 
+uint32_t lang_plan_ended(struct lang_plan *plan) {
+    if (!plan->ended)
+        plan->ended = lang_plan_counter(plan);
+    return plan->ended;
+}
+
 uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc, bool tells) {
     for (uint32_t i = 0; i < plan->sites.count; i++) {
         struct lang_site *site = &plan->sites.data[i];

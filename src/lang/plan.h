@@ -150,6 +150,7 @@ struct lang_plan {
     uint32_t cpu_rows;      /* power of two */
     uint32_t max_stacks;    /* entries of a table of stacks */
     VEC(uint8_t) constants; /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
+    uint32_t ended;         /* u64 in the globals: exit() was called; 0: nobody asks */
     uint32_t scratch_size;  /* bytes of one scratch slot, 0: none */
     uint32_t globals, constants_map, scratch, rings; /* map numbers, IR_NONE when not there */
     uint32_t ring_wake_bytes;                        /* session: a quarter of a ring */
@@ -165,6 +166,7 @@ void lang_plan_maps(struct lang_program *program, const struct lang_unit *units,
 
 /* Used by lowering. */
 uint32_t lang_plan_counter(struct lang_plan *plan); /* offset of a new u64 in the globals */
+uint32_t lang_plan_ended(struct lang_plan *plan);   /* that of the one that says that exit() was called */
 uint32_t lang_plan_site(struct lang_plan *plan, enum lang_site_kind kind, struct loc loc, bool tells); /* number */
 uint32_t lang_plan_text(struct lang_plan *plan, const char *text);                      /* number of the text */
 uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t size); /* offset in the constants */

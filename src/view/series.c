@@ -1,7 +1,8 @@
 /* tseries values: the graph with a line for each interval, and the JSON array.
  *
- * A value is a ring of slots {u64 epoch, value, u64 meta}; epoch: intervals since 1970, 0: never used. All series of a
- * map end with the latest interval that any of them has (`last`); each begins with the first one it has itself. */
+ * A value is a ring of slots {u64 epoch, value, u64 meta}; epoch: 1 + number of the interval since 1970, 0: never used.
+ * All series of a map end with the latest interval that any of them has (`last`); each begins with the first one it has
+ * itself. */
 #include "view/view_int.h"
 
 #include <string.h>
@@ -85,7 +86,7 @@ struct series {
 /* False: nothing was stored in this interval. */
 static bool value_of(const struct series *series, uint64_t epoch, int64_t *value) {
     const struct type *type = series->type;
-    struct slot slot = slot_at(series->bytes, (uint32_t)(epoch % type->count));
+    struct slot slot = slot_at(series->bytes, (uint32_t)((epoch - 1) % type->count));
 
     if (!epoch || slot.epoch != epoch)
         return false;
@@ -109,7 +110,7 @@ static struct series series_of(const struct type *type, const void *bytes, uint6
 
 /* Seconds and the rest of an interval's start. */
 static time_t start_of(const struct series *series, uint64_t epoch, uint32_t *nanoseconds) {
-    uint64_t start = epoch * series->type->interval;
+    uint64_t start = (epoch - 1) * series->type->interval;
 
     *nanoseconds = (uint32_t)(start % SECOND_NS);
     return (time_t)(start / SECOND_NS);

@@ -13,7 +13,7 @@ struct slot {
 };
 
 static void put(struct slot *series, uint32_t count, uint64_t epoch, int64_t value) {
-    series[epoch % count] = (struct slot){epoch, value, 1};
+    series[epoch % count] = (struct slot){epoch + 1, value, 1};
 }
 
 static const struct type *series_type(struct view_fixture *fixture, uint64_t interval, uint32_t count) {
@@ -140,7 +140,7 @@ static void series_of_a_map_end_together(void **state) {
 
 static void scale_ends_where_numbers_end(void **state) {
     struct view_fixture fixture;
-    struct slot series[1] = {{1, 0, 1}};
+    struct slot series[1] = {{2, 0, 1}};
 
     (void)state;
     view_fixture_open(&fixture, VIEW_TEXT);
