@@ -10,7 +10,7 @@ static uint64_t kernel_symbol(struct check *c, const struct node *node, const ch
 
     if (!c->env->find_kernel_symbol || c->env->find_kernel_symbol(c->env->context, name, &address) == 0)
         return address;
-    check_error(c, "unknown-symbol", node->child->loc, "Failed to resolve kernel symbol: %s", name);
+    check_error(c, "unknown-symbol", node->loc, "Failed to resolve kernel symbol: %s", name);
     check_hint(c, "/proc/kallsyms lists the kernel's symbols; variables only with CONFIG_KALLSYMS_ALL, addresses only "
                   "for root");
     return 0;

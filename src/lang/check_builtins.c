@@ -234,6 +234,10 @@ static const struct type *builtin_type(struct check *c, const struct node *node,
 void check_builtin(struct check *c, struct node *node, const struct lang_builtin *builtin, int64_t argument) {
     if (builtin->id == LANG_BUILTIN_ctx && c->target->context == LANG_CONTEXT_ITERATOR)
         builtin = &lang_builtins[LANG_BUILTIN_args]; /* two names for the iterator's parameters */
+    if (builtin->id == LANG_BUILTIN_config) {
+        check_config(c, node);
+        return;
+    }
     node->builtin = builtin;
     node->number = argument;
     if (is_available(c, node, builtin) && (builtin->id != LANG_BUILTIN_arg || has_argument(c, node, argument)))

@@ -13,8 +13,21 @@ static void aggregate_copy_error(struct check *c, const struct node *node) {
     check_hint(c, "histograms and statistics can only be printed, by print()");
 }
 
+/* str($1) is the text of the parameter, as $1 alone is where a text is wanted. */
+static void take_str_of_literal(struct node *node) {
+    struct node *value = node->child, *next = node->next;
+
+    if (node->kind != NODE_CALL || strcmp(node->text, "str") != 0 || !value || value->next)
+        return;
+    if (value->kind != NODE_STRING && value->kind != NODE_POSITIONAL && !check_is_positional(value))
+        return;
+    *node = *value;
+    node->next = next;
+}
+
 /* A string literal; false (and reported) if it is none. */
 bool check_literal(struct check *c, struct node *node, const char *function) {
+    take_str_of_literal(node);
     check_positional_string(c, node);
     if (node->kind == NODE_STRING) {
         node->type = type_string(c->arena, node->length + 1);

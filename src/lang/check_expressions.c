@@ -226,6 +226,29 @@ static void report_unknown_field(struct check *c, const struct node *node, const
         check_hint(c, "'tarsier -lv \"%s\"' lists the fields", check_type_text(c, object));
 }
 
+static bool is_literal(const struct node *node) {
+    return node->kind == NODE_INTEGER || node->kind == NODE_STRING || node->kind == NODE_BOOLEAN;
+}
+
+/* (a = 1, b = "x").a is 1 */
+static bool take_literal(struct check *c, struct node *node, uint32_t index) {
+    const struct node *element = node->child->kind == NODE_TUPLE ? node->child->child : NULL;
+
+    for (const struct node *other = element; other; other = other->next)
+        if (!is_literal(other))
+            return false;
+    while (element && index--)
+        element = element->next;
+    if (!element)
+        return false;
+    struct node literal = *element;
+    literal.next = node->next;
+    literal.loc = node->loc;
+    *node = literal;
+    check_expression(c, node);
+    return true;
+}
+
 /* .name of a record is .N */
 static void check_record_field(struct check *c, struct node *node, const struct type *record) {
     uint32_t index = type_record_index(record, node->text);
@@ -234,6 +257,8 @@ static void check_record_field(struct check *c, struct node *node, const struct 
         report_unknown_field(c, node, record);
         return;
     }
+    if (take_literal(c, node, index))
+        return;
     node->kind = NODE_TUPLE_FIELD;
     node->number = index;
     node->type = record->fields[index].type;

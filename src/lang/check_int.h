@@ -235,6 +235,7 @@ void check_call_override(struct check *c, struct node *node);
 void check_call_write_user(struct check *c, struct node *node);
 void check_call_socket_cookie(struct check *c, struct node *node);
 /* check_known.c */
+void check_config(struct check *c, struct node *node); /* config: becomes a record of literals */
 void check_call_is_ptr(struct check *c, struct node *node);
 void check_call_is_str(struct check *c, struct node *node);
 void check_call_is_array(struct check *c, struct node *node);

@@ -13,6 +13,41 @@ static void answer(struct node *node, bool is_true) {
     node->number = is_true;
 }
 
+/* ---- settings ------------------------------------------------------------------------------------------------- */
+
+static struct node *setting_value(struct check *c, const struct lang_setting *setting, struct loc loc) {
+    struct node *value = arena_make(c->arena, struct node);
+
+    value->kind = setting->text ? NODE_STRING : setting->is_truth ? NODE_BOOLEAN : NODE_INTEGER;
+    value->loc = loc;
+    value->text = setting->text;
+    value->length = setting->text ? (uint32_t)strlen(setting->text) : 0;
+    value->number = setting->number;
+    return value;
+}
+
+/* config -> (max_strlen = 1024, ...) */
+void check_config(struct check *c, struct node *node) {
+    struct node *values = NULL, **link = &values;
+    VEC(const char *) names = {0};
+    struct lang_setting setting;
+
+    for (uint32_t i = 0; c->env->setting && c->env->setting(c->env->context, i, &setting); i++) {
+        *link = setting_value(c, &setting, node->loc);
+        link = &(*link)->next;
+        vec_push(c->arena, &names, setting.name);
+    }
+    if (!values) {
+        check_error(c, "no-settings", node->loc, "the settings are not known here");
+        return;
+    }
+    node->kind = NODE_TUPLE;
+    node->text = NULL;
+    node->child = values;
+    node->names = names.data;
+    check_expression(c, node);
+}
+
 /* ---- types --------------------------------------------------------------------------------------------------- */
 
 /* The type of the argument; NULL while it is not known. */

@@ -99,10 +99,18 @@ struct lang_file {
     const char *error; /* when it could not be read: why */
 };
 
+/* A setting as `config` shows it: a text, a number, or true and false. */
+struct lang_setting {
+    const char *name, *text;
+    int64_t number;
+    bool is_truth;
+};
+
 struct lang_env {
     void *context;
-    bool (*read_file)(void *context, const char *path, struct lang_file *file); /* NULL: there are no files */
-    const char *const *include_directories;                                     /* -I */
+    bool (*setting)(void *context, uint32_t index, struct lang_setting *setting); /* false: there are no more */
+    bool (*read_file)(void *context, const char *path, struct lang_file *file);   /* NULL: there are no files */
+    const char *const *include_directories;                                       /* -I */
     uint32_t include_directory_count;
     const char *const *includes; /* --include: before the script */
     uint32_t include_count;

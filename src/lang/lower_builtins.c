@@ -234,6 +234,7 @@ static ir_value lower_builtin_comm(struct lower *l) {
 static ir_value lower_builtin_pcomm(struct lower *l) { return lower_builtin_comm(l); }
 static ir_value lower_builtin_leader_comm(struct lower *l) { return lower_builtin_comm(l); }
 static ir_value lower_builtin_probetype(struct lower *l) { return lower_builtin_comm(l); }
+static ir_value lower_builtin_config(struct lower *l) { return lower_builtin_comm(l); }
 /* Their depth and mode are in the type: lower_builtin() takes them before. */
 static ir_value lower_builtin_kstack(struct lower *l) { return lower_builtin_comm(l); }
 static ir_value lower_builtin_ustack(struct lower *l) { return lower_builtin_comm(l); }

@@ -62,7 +62,7 @@ static bool is_system_header(const char *name) {
     static const char *const files[] = {"stddef.h",   "stdint.h",  "stdbool.h", "stdio.h",   "stdlib.h", "string.h",
                                         "errno.h",    "fcntl.h",   "limits.h",  "signal.h",  "time.h",   "unistd.h",
                                         "inttypes.h", "ctype.h",   "assert.h",  "vmlinux.h", "poll.h",   "sched.h",
-                                        "elf.h",      "pthread.h", "types.h"};
+                                        "elf.h",      "pthread.h", "types.h",   "syscall.h"};
 
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (str_starts(name, folders[i]))

@@ -148,6 +148,7 @@ void session_environment(struct session *s) {
     s->env.include_directory_count = s->options->include_directory_count;
     s->env.includes = s->options->includes;
     s->env.include_count = s->options->include_count;
+    s->env.setting = session_setting;
     s->env.find_type = find_type;
     s->env.find_user_type = find_user_type;
     s->env.nearest_type = nearest_type;

@@ -85,6 +85,7 @@ struct session_settings {
     uint32_t stack_mode;     /* enum type_stack_mode */
     uint32_t max_cat_bytes;
     const char *string_trailer;
+    const char **said; /* by place in the table: what was said about settings that change nothing, or NULL */
 };
 
 struct session {
@@ -142,6 +143,7 @@ void session_environment(struct session *s);
 bool session_read_file(void *session, const char *path, struct lang_file *file);
 /* settings.c: errors go to s->diags */
 void session_settings(struct session *s);
+bool session_setting(void *session, uint32_t index, struct lang_setting *setting); /* as `config` shows it */
 
 /* open.c, units.c, debug.c */
 int session_compile(struct session *s);

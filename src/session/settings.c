@@ -32,38 +32,39 @@ static const struct setting {
     const char *old_key;      /* as it was called before, or NULL */
     uint32_t least, most;     /* NUMBER */
     const char *const *words; /* WORD: the value is the position in the list */
+    const char *otherwise;    /* of those that change nothing: what `config` shows where nothing was said */
 } settings[] = {
-    {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 2, 16384, NULL},
-    {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, LANG_MAP_ENTRIES_MOST, NULL},
-    {"max_stacks", NUMBER, FIELD(max_stacks), NULL, 1, LANG_MAP_ENTRIES_MOST, NULL},
-    {"full_maps", WORD, FIELD(full_maps), NULL, 0, 0, full_names},
-    {"max_cat_bytes", NUMBER, FIELD(max_cat_bytes), "cat_bytes_max", 1, 64u << 20, NULL},
-    {"perf_rb_pages", NUMBER, FIELD(ring_pages), NULL, 0, 1u << 20, NULL},
-    {"print_maps_on_exit", WORD, FIELD(print_maps_on_exit), NULL, 0, 0, truth_names},
-    {"missing_probes", WORD, FIELD(missing_probes), NULL, 0, 0, missing_names},
-    {"stack_mode", WORD, FIELD(stack_mode), NULL, 0, 0, type_stack_mode_names},
-    {"str_trunc_trailer", TEXT, FIELD(string_trailer), NULL, 0, 0, NULL},
+    {"max_strlen", NUMBER, FIELD(max_strlen), "strlen", 2, 16384, NULL, NULL},
+    {"max_map_keys", NUMBER, FIELD(max_map_keys), "map_keys_max", 1, LANG_MAP_ENTRIES_MOST, NULL, NULL},
+    {"max_stacks", NUMBER, FIELD(max_stacks), NULL, 1, LANG_MAP_ENTRIES_MOST, NULL, NULL},
+    {"full_maps", WORD, FIELD(full_maps), NULL, 0, 0, full_names, NULL},
+    {"max_cat_bytes", NUMBER, FIELD(max_cat_bytes), "cat_bytes_max", 1, 64u << 20, NULL, NULL},
+    {"perf_rb_pages", NUMBER, FIELD(ring_pages), NULL, 0, 1u << 20, NULL, NULL},
+    {"print_maps_on_exit", WORD, FIELD(print_maps_on_exit), NULL, 0, 0, truth_names, NULL},
+    {"missing_probes", WORD, FIELD(missing_probes), NULL, 0, 0, missing_names, NULL},
+    {"stack_mode", WORD, FIELD(stack_mode), NULL, 0, 0, type_stack_mode_names, NULL},
+    {"str_trunc_trailer", TEXT, FIELD(string_trailer), NULL, 0, 0, NULL, NULL},
     /* settings of bpftrace that have nothing to act on here */
-    {"cache_user_symbols", CHOICE, 0, NULL, 0, 0, cache_choices},
-    {"cpp_demangle", CHOICE, 0, "no_cpp_demangle", 0, 0, truth_choices},
-    {"lazy_symbolication", CHOICE, 0, NULL, 0, 0, truth_choices},
-    {"license", CHOICE, 0, NULL, 0, 0, license_names},
-    {"log_size", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
-    {"max_bpf_progs", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
-    {"max_probes", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
-    {"max_type_res_iterations", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"on_stack_limit", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL},
-    {"show_debug_info", CHOICE, 0, NULL, 0, 0, truth_choices},
-    {"symbol_source", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_addr", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_dw_ustack", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_import", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_import_statement", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_macro", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_map_decl", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_tseries", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"unstable_typeinfo", NO_EFFECT, 0, NULL, 0, 0, NULL},
-    {"use_blazesym", CHOICE, 0, NULL, 0, 0, truth_choices},
+    {"cache_user_symbols", CHOICE, 0, NULL, 0, 0, cache_choices, "PER_PID"},
+    {"cpp_demangle", CHOICE, 0, "no_cpp_demangle", 0, 0, truth_choices, "true"},
+    {"lazy_symbolication", CHOICE, 0, NULL, 0, 0, truth_choices, "true"},
+    {"license", CHOICE, 0, NULL, 0, 0, license_names, "GPL"},
+    {"log_size", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL, "1000000"},
+    {"max_bpf_progs", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL, "1024"},
+    {"max_probes", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL, "1024"},
+    {"max_type_res_iterations", NO_EFFECT, 0, NULL, 0, 0, NULL, "0"},
+    {"on_stack_limit", IGNORED_NUMBER, 0, NULL, 0, UINT32_MAX, NULL, "32"},
+    {"show_debug_info", CHOICE, 0, NULL, 0, 0, truth_choices, "true"},
+    {"symbol_source", NO_EFFECT, 0, NULL, 0, 0, NULL, ""},
+    {"unstable_addr", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_dw_ustack", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_import", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_import_statement", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_macro", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_map_decl", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_tseries", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"unstable_typeinfo", NO_EFFECT, 0, NULL, 0, 0, NULL, "enable"},
+    {"use_blazesym", CHOICE, 0, NULL, 0, 0, truth_choices, "false"},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 
@@ -114,15 +115,18 @@ static const char *set(struct session *s, const struct setting *setting, const c
         memcpy(field, &text, sizeof text);
         return NULL;
     case CHOICE:
+        s->settings.said[setting - settings] = text;
         if (!find_word(setting->words, text, &value))
             return arena_printf(s->arena, "Invalid value for %s. Found: %s. Valid values: %s.", setting->key, text,
                                 comma_list(s->arena, setting->words));
         return NULL;
     case IGNORED_NUMBER:
+        s->settings.said[setting - settings] = text;
         if (!str_to_u64(text, &number) || number > setting->most)
             return arena_printf(s->arena, "%s must be a number, not \"%s\"", setting->key, text);
         return NULL;
     case NO_EFFECT:
+        s->settings.said[setting - settings] = text;
         return NULL;
     }
     memcpy(field, &value, sizeof value);
@@ -213,6 +217,8 @@ void session_settings(struct session *s) {
         .print_maps_on_exit = 1,
         .max_cat_bytes = 10240,
         .missing_probes = SESSION_MISSING_UNSAID,
+        .string_trailer = "..",
+        .said = arena_new_array(s->arena, const char *, SETTING_COUNT),
     };
     read_block(s);
     read_environment(s);
@@ -222,4 +228,47 @@ void session_settings(struct session *s) {
     s->env.full_maps = (enum lang_full_maps)s->settings.full_maps;
     s->env.stack_mode = (enum type_stack_mode)s->settings.stack_mode;
     s->view.string_trailer = s->settings.string_trailer;
+}
+
+/* ---- asked by the script ----------------------------------------------------------------------------------------- */
+
+static bool is_truth(const struct setting *setting) {
+    return setting->words == truth_names || setting->words == truth_choices;
+}
+
+/* A setting that is kept: its text, or NULL and its number. */
+static const char *current(const struct session *s, const struct setting *setting, int64_t *number) {
+    const char *field = (const char *)&s->settings + setting->field, *text = NULL;
+    uint32_t value = 0;
+    if (setting->kind == TEXT) {
+        memcpy(&text, field, sizeof text);
+        return text;
+    }
+    memcpy(&value, field, sizeof value);
+    *number = value;
+    if (setting->kind == NUMBER || is_truth(setting))
+        return NULL;
+    if (setting->words == missing_names && value == SESSION_MISSING_UNSAID)
+        value = SESSION_MISSING_ERROR;
+    return setting->words[value];
+}
+
+bool session_setting(void *session, uint32_t index, struct lang_setting *out) {
+    struct session *s = session;
+    if (index >= SETTING_COUNT)
+        return false;
+    const struct setting *setting = &settings[index];
+    const char *said = s->settings.said[index] ? s->settings.said[index] : setting->otherwise;
+    uint64_t number = 0;
+    *out = (struct lang_setting){.name = setting->key, .text = said, .is_truth = is_truth(setting)};
+    if (!said) {
+        out->text = current(s, setting, &out->number);
+    } else if (out->is_truth) {
+        out->text = NULL;
+        out->number = strcmp(said, "1") == 0 || strcasecmp(said, "true") == 0;
+    } else if (setting->kind == IGNORED_NUMBER && str_to_u64(said, &number)) {
+        out->text = NULL;
+        out->number = (int64_t)number;
+    }
+    return true;
 }

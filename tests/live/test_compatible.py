@@ -1,0 +1,122 @@
+"""What scripts and habits that come from bpftrace rely on, apart from the language's core."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from conftest import FIXTURES, TARSIER, Path
+
+sys.path.insert(0, str(Path(__file__).parent / "debug"))
+import programs  # noqa: E402
+
+OUT = FIXTURES / "debug"
+
+
+def run(program, *arguments, **environment):
+    return subprocess.run([TARSIER, "-q", "-e", program, *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **environment})
+
+
+def lines(program, *arguments, **environment):
+    answer = run(program, *arguments, **environment)
+    assert (answer.stderr, answer.returncode) == ("", 0)
+    return answer.stdout.rstrip("\n").splitlines()
+
+
+# ---- the settings, as a record -------------------------------------------------------------------------------------------
+
+def test_settings_can_be_read():
+    program = ('config = { max_strlen = 77; cpp_demangle = false } begin { print(config().max_strlen); print(config.stack_mode);'
+               'print(config.cpp_demangle); print(__builtin_config.log_size); print(config.str_trunc_trailer);'
+               'print(config.print_maps_on_exit); if comptime (config.max_strlen > 70) { print("long"); } }')
+    assert lines(program, BPFTRACE_STACK_MODE="perf") == ["77", "perf", "false", "1000000", "..", "true", "long"]
+
+
+def test_settings_as_a_whole_are_a_record():
+    answer = lines("begin { print(config); print((a=1, b=config.max_strlen)); }", BPFTRACE_MAX_STRLEN="99")
+    assert ".max_strlen = 99, " in answer[0] and ".missing_probes = error, " in answer[0]
+    assert answer[1] == "{ .a = 1, .b = 99 }"
+
+
+def test_setting_that_is_not_there():
+    answer = run("begin { print(config.max_strle); }")
+    assert answer.returncode == 1 and "did you mean 'max_strlen'" in answer.stderr
+
+
+# ---- texts that are known ahead ------------------------------------------------------------------------------------------
+
+def test_str_of_a_parameter_is_a_literal():
+    assert lines('begin { printf(str($1), 5); print(kaddr(str($2)) > 0); }', "n=%d\n", "vfs_read") == ["n=5", "true"]
+
+
+def test_unknown_kernel_symbol_marks_the_call():
+    answer = run('begin { print(kaddr("asdfzzzzzzz")) }')
+    assert answer.stderr.splitlines()[:3] == ["stdin:1:15-35: ERROR: Failed to resolve kernel symbol: asdfzzzzzzz",
+                                              'begin { print(kaddr("asdfzzzzzzz")) }', " " * 14 + "~" * 20]
+
+
+def test_numbers_of_system_calls():
+    assert lines("#include <syscall.h>\nbegin { print(__NR_nanosleep); print(SYS_nanosleep == __NR_nanosleep); }") == ["35", "true"]
+
+
+# ---- exit() ends its block -----------------------------------------------------------------------------------------------
+
+def test_block_that_called_exit_does_not_run_again():
+    for _ in range(5):
+        assert "@: 7" in lines("interval:us:100 { @++; if (@ == 7) { exit(); } }")
+
+
+def test_series_begin_in_the_first_interval_of_1970():
+    program = "begin { @ts = (uint64)0; } interval:ms:1 { @ = tseries(5, 100ms, 3); @ts += 100ms; @ = tseries(6, 100ms, 3); clear(@ts); exit(); }"
+    answer = lines(program, "-f", "json", BPFTRACE_DUMMY_TS_MAP="@ts")
+    assert json.loads(answer[0])["data"]["@"] == [
+        {"interval_start": "1970-01-01 00:00:00.000000000", "value": 5},
+        {"interval_start": "1970-01-01 00:00:00.100000000", "value": 6}]
+
+
+# ---- user programs -------------------------------------------------------------------------------------------------------
+
+def test_arguments_are_listed_as_declared(trace):
+    shapes = programs.build("shapes-O0", OUT)
+    assert trace.command("-lv", f"uprobe:{shapes}:walk").lines()[1] == "    const struct node* n"
+    assert trace.command("-lv", f"uretprobe:{shapes}:two_registers").lines()[1].endswith(" retval")
+
+
+def test_debug_file_beside_the_program(trace, tmp_path):
+    """A relative directory is also meant from where the program lies; without .gnu_debuglink the file is NAME.debug."""
+    shapes = programs.build("shapes-O0", OUT)
+    stripped, debug = tmp_path / "stripped", tmp_path / "elsewhere" / "stripped.debug"
+    debug.parent.mkdir()
+    subprocess.run(["objcopy", "--strip-debug", "-R", ".gnu_debuglink", shapes, stripped], check=True)
+    subprocess.run(["objcopy", "--only-keep-debug", shapes, debug], check=True)
+    assert len(trace.command("-lv", f"uprobe:{stripped}:walk").lines()) == 1
+    listed = trace.command("-lv", f"uprobe:{stripped}:walk", "--debuginfo", "./elsewhere").lines()
+    assert listed[1] == "    const struct node* n"
+
+
+def test_address_without_a_function_needs_unsafe(trace):
+    answer = run(f"uprobe:{shutil.which('bash')}:10 {{ }}")
+    assert answer.returncode == 1 and f"ERROR: Could not resolve address: {shutil.which('bash')}:0xa" in answer.stderr
+    assert "--unsafe" in answer.stderr
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="instructions of x86-64")
+def test_code_without_headers(trace, tmp_path):
+    """What maps and calls the file runs over the place; nothing of it is ELF."""
+    code = tmp_path / "code.bin"
+    code.write_bytes(b"\x90\x90\xb8\x07\x00\x00\x00\xc3")  # nop; nop; mov eax, 7; ret
+    caller = ("import ctypes, sys\n"
+              "libc = ctypes.CDLL(None)\n"
+              "libc.mmap.restype = ctypes.c_void_p\n"
+              "with open(sys.argv[1], 'rb') as file:\n"
+              "    address = libc.mmap(None, ctypes.c_size_t(8), 5, 2, file.fileno(), ctypes.c_long(0))\n"  # to run, private
+              "assert ctypes.CFUNCTYPE(ctypes.c_int)(address)() == 7\n")
+    script = tmp_path / "caller.py"
+    script.write_text(caller)
+    refused = run(f"uprobe:{code}:0x1 {{ @ = count(); }}")
+    assert refused.returncode == 1 and "too short for an ELF file" in refused.stderr
+    answer = run(f"uprobe:{code}:0x1 {{ @ = count(); }}", "--unsafe", "-c", f"{sys.executable} {script} {code}")
+    assert "@: 1" in answer.stdout.splitlines(), answer.stdout + answer.stderr
