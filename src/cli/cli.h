@@ -31,7 +31,7 @@ struct cli_option_set {
     int count;
     bool (*apply)(void *target, int option, const char *value);
 };
-extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options;
+extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options, cli_flame_options;
 
 struct cli_exit_info {
     int code;
@@ -91,6 +91,7 @@ int cli_man(const struct cli_request *request);
 int cli_completion(const struct cli_request *request);
 int cli_format_words(int argc, char **argv, struct cli_request *request);   /* tarsier fmt */
 int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
+int cli_flame_words(int argc, char **argv, struct cli_request *request);    /* tarsier flame */
 int cli_probe_info(const struct cli_request *request);
 int cli_format_program(const struct cli_request *request); /* --fmt */
 

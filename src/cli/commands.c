@@ -8,8 +8,13 @@
     "text has the same tokens and gives the same tree. The author decides where a long statement goes on in the next " \
     "line, where a blank line stands, and whether a block that fits on a line stands on one."
 
+#define ABOUT_FLAME                                                                                                    \
+    "Turns a file with stacks into a picture, or into a file of another tool; the ending of the output's name "        \
+    "chooses. It reads folded stacks, as most profilers write them. Without \\-o it writes SVG to standard output."
+
 const struct cli_command cli_commands[] = {
     {"fmt", "[FILE...]", "programs in one style", ABOUT_FORMAT, NULL, &cli_format_options, cli_format_words},
+    {"flame", "FILE", "a file with stacks as a flame graph", ABOUT_FLAME, NULL, &cli_flame_options, cli_flame_words},
     {"info", "", "what this kernel allows, what it refuses and why", NULL, cli_info, NULL, NULL},
     {"funccount", "PATTERN", "how often functions are called", NULL, NULL, &cli_function_options, cli_function_words},
     {"stackcount", "PATTERN", "on which ways functions are reached", NULL, NULL, &cli_function_options,
@@ -26,7 +31,7 @@ const struct cli_command cli_commands[] = {
      cli_function_words},
     {"probe-info", "FUNCTION", "how a function of the kernel can be probed here", NULL, cli_probe_info, NULL, NULL},
     {"help", "[TOPIC]", "about a function, variable, probe, setting, option or command", NULL, cli_help, NULL, NULL},
-    {"man", "[PAGE]", "a manual page, as roff: tarsier, fmt or language", NULL, cli_man, NULL, NULL},
+    {"man", "[PAGE]", "a manual page, as roff: tarsier, fmt, flame or language", NULL, cli_man, NULL, NULL},
     {"completion", "[SHELL]", "completion of the command line for bash, zsh or fish", NULL, cli_completion, NULL, NULL},
 };
 const unsigned cli_command_count = sizeof cli_commands / sizeof *cli_commands;

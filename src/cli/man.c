@@ -1,9 +1,10 @@
 /* Manual pages as roff, from the tables and the manual of the language. */
 #include "cli/cli.h"
 #include "cli/manual.h"
+#include <ctype.h>
 #include <string.h>
 
-const char *const cli_man_pages[] = {"tarsier", "fmt", "language", NULL};
+const char *const cli_man_pages[] = {"tarsier", "fmt", "flame", "language", NULL};
 
 /* ---- roff ----------------------------------------------------------------------------------------------------------
  */
@@ -107,16 +108,21 @@ static void main_page(void) {
     puts(".SH ENVIRONMENT");
     for (size_t i = 0; i < sizeof environment / sizeof *environment; i++)
         roff_item(environment[i].name, environment[i].meaning);
-    puts(".SH SEE ALSO\n.BR tarsier\\-fmt (1),\n.BR tarsier\\-language (7)");
+    puts(".SH SEE ALSO");
+    for (unsigned i = 1; cli_man_pages[i]; i++)
+        printf(".BR tarsier\\-%s (%d)%s\n", cli_man_pages[i], strcmp(cli_man_pages[i], "language") == 0 ? 7 : 1,
+               cli_man_pages[i + 1] ? "," : "");
 }
 
 /* ---- pages of subcommands ------------------------------------------------------------------------------------------
  */
 
 static void command_page(const struct cli_command *command) {
-    char name[40];
+    char name[40], title[40] = "TARSIER\\-";
     snprintf(name, sizeof name, "tarsier-%s", command->name);
-    page_head("TARSIER\\-FMT", 1, name, command->help);
+    for (size_t i = 0, end = strlen(title); command->name[i] && end + i + 1 < sizeof title; i++)
+        title[end + i] = (char)toupper((unsigned char)command->name[i]);
+    page_head(title, 1, name, command->help);
     printf(".SH SYNOPSIS\n.B tarsier %s\n[\\fIOPTIONS\\fR] ", command->name);
     roff(command->arguments);
     printf("\n.SH DESCRIPTION\n%s\n", command->about);
@@ -207,6 +213,6 @@ int cli_man(const struct cli_request *request) {
             return SESSION_OK;
         }
     }
-    cli_wrong("there is no manual page %s: the pages are tarsier, fmt and language", page);
+    cli_wrong("there is no manual page %s: `tarsier help man` names them", page);
     return SESSION_USER_ERROR;
 }

@@ -3,8 +3,8 @@
  * process, if it is known.
  *
  * Behind the names of functions that are not native code of a program stand FlameGraph's marks: _[k] of the kernel,
- * _[j] made at run time, _[i] inlined. The stacks come in the order of their names. A name that holds `;` or a line
- * break would be read as something else: these become `:` and a blank.
+ * _[j] made at run time, _[i] inlined; "[cut: reason]" is where a stack was cut. The stacks come in the order of their
+ * names. A name that holds `;` or a line break would be read as something else: these become `:` and a blank.
  */
 #include "view/profile_format.h"
 #include "view/view_int.h"
@@ -18,9 +18,11 @@ static const char *mark_of(const struct profile_function *function) {
 }
 
 static void add_name(const struct profile_function *function, struct strbuf *line) {
+    bool is_cut = function->kind == PROFILE_CUT;
+    strbuf_addstr(line, is_cut ? "[cut: " : "");
     for (const char *at = function->name; *at; at++)
         strbuf_addch(line, *at == ';' ? ':' : (unsigned char)*at < ' ' ? ' ' : *at);
-    strbuf_addstr(line, mark_of(function));
+    strbuf_addstr(line, is_cut ? "]" : mark_of(function));
 }
 
 static void write_line(struct strbuf *line, uint64_t weight, struct view_output *out) {
