@@ -110,6 +110,7 @@ struct lower {
     struct guard *guard;
     VEC(struct temp) temps;
     VEC(struct found) found;       /* see lower_maps.c */
+    struct found series_time;      /* `element`: the time that an earlier tseries() took, good as above */
     VEC(const struct node *) done; /* clear() and zero() that a print() before them does */
     uint32_t statement_depth;
 

@@ -140,6 +140,10 @@ static bool is_end_probe(const struct node *probe) {
     return true;
 }
 
+static bool is_self_probe(const struct node *probe) {
+    return probe->child->kind == NODE_ATTACH_POINT && strncasecmp(probe->child->text, "self:", 5) == 0;
+}
+
 /* Emptied while events arrive: then nothing may fall between reading and emptying. */
 static bool needs_generations(const struct lang_program *program, const struct lang_map *map) {
     for (const struct node *probe = program->tree->child; probe; probe = probe->next) {
@@ -194,22 +198,26 @@ static void plan_rows(struct lang_plan *plan, struct lang_map *map) {
     plan->globals_size = map->offset + map->stride * plan->cpu_rows;
 }
 
-static bool updates(const struct node *node, const struct lang_map *map) {
-    if ((node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && node->child->kind == NODE_MAP &&
-        node->child->map == map)
-        return true;
-    for (const struct node *child = node->child; child; child = child->next) {
-        if (updates(child, map))
-            return true;
-    }
-    return false;
+#define MANY_UPDATES 1000000u
+
+/* How many elements of the map one run of the code can make; MANY_UPDATES where it loops. */
+static uint32_t count_updates(const struct node *node, const struct lang_map *map) {
+    bool is_update = (node->kind == NODE_ASSIGN || node->kind == NODE_INCREMENT) && node->child->kind == NODE_MAP &&
+                     node->child->map == map;
+    bool loops = node->kind == NODE_WHILE || node->kind == NODE_UNROLL || node->kind == NODE_FOR_RANGE ||
+                 node->kind == NODE_FOR_MAP;
+    uint32_t count = is_update ? 1 : 0;
+    for (const struct node *child = node->child; child; child = child->next)
+        count += count_updates(child, map);
+    return count && loops ? MANY_UPDATES : count;
 }
+
+static bool updates(const struct node *probe, const struct lang_map *map) { return count_updates(probe, map) > 0; }
 
 /* Whether the kernel can allocate while such a program runs. Where interrupts are off it has two elements at hand for
  * each CPU and map, and gets more only when they are on again: further new keys are refused. */
 static bool can_allocate(enum lang_context context) {
     switch (context) {
-    case LANG_CONTEXT_NONE:
     case LANG_CONTEXT_ITERATOR:
     case LANG_CONTEXT_SYSCALL_ENTER:
     case LANG_CONTEXT_SYSCALL_EXIT:
@@ -221,6 +229,27 @@ static bool can_allocate(enum lang_context context) {
     }
 }
 
+/* New keys of one run that the kernel can have memory at hand for: it keeps 8 KiB or more for each CPU and size. */
+static uint32_t room_at_hand(const struct lang_map_plan *spec) {
+    uint32_t room = 8192 / (spec->key_size + spec->value_size + 64);
+    return room > LANG_AT_ONCE_MOST ? LANG_AT_ONCE_MOST : room > 0 ? room : 1;
+}
+
+/* What blocks without events can make in one run: then nothing gives the kernel a pause to find more memory. A `self`
+ * block may run again at once. */
+static uint32_t most_at_once(const struct lang_map *map, const struct plan_units *units) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < units->count; i++) {
+        if (units->data[i].target->context != LANG_CONTEXT_NONE)
+            continue;
+        uint32_t count = count_updates(units->data[i].probe, map);
+        if (count && is_self_probe(units->data[i].probe))
+            count = MANY_UPDATES;
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 /* So such maps are allocated beforehand, unless that is too much. (Otherwise not: 4096 elements of 512 bytes on each of
  * 2 CPUs take 10 ms at the start.) Small plain ones are so in any case: it takes 0.2 ms, and replacing or deleting an
  * element then costs 50 to 100 ns less. */
@@ -228,7 +257,8 @@ static bool wants_beforehand(const struct lang_map_plan *spec, const struct lang
                              const struct plan_units *units, const struct lang_env *env) {
     bool percpu = map->storage == LANG_STORE_PERCPU_HASH;
     uint64_t element = spec->key_size + (uint64_t)spec->value_size * (percpu ? env->cpu_count : 1);
-    bool wanted = !percpu && element * spec->max_entries <= LANG_BEFOREHAND_SMALL;
+    bool wanted =
+        (!percpu && element * spec->max_entries <= LANG_BEFOREHAND_SMALL) || spec->at_once > room_at_hand(spec);
     for (uint32_t i = 0; i < units->count; i++)
         wanted |= !can_allocate(units->data[i].target->context) && updates(units->data[i].probe, map);
     return wanted && element * spec->max_entries <= LANG_BEFOREHAND_MOST;
@@ -244,10 +274,15 @@ static void plan_hash(struct lang_map_plan *spec, const struct lang_map *map,
     spec->key_size = map->key ? (map->key->size + 7) & ~7u : 8;
     spec->max_entries = !map->key ? 1 : declared ? declared->entries : env->max_map_keys;
     spec->declared = declared != NULL;
-    if (lru) /* these are always allocated beforehand */
+    if (lru) { /* these are always allocated beforehand */
         spec->type = spec->type == BPF_MAP_TYPE_HASH ? BPF_MAP_TYPE_LRU_HASH : BPF_MAP_TYPE_LRU_PERCPU_HASH;
-    else if (!wants_beforehand(spec, map, units, env))
+        return;
+    }
+    spec->at_once = most_at_once(map, units);
+    if (!wants_beforehand(spec, map, units, env))
         spec->flags = BPF_F_NO_PREALLOC;
+    uint32_t room = spec->flags & BPF_F_NO_PREALLOC ? room_at_hand(spec) : 0;
+    spec->at_once = spec->at_once > room ? room : spec->at_once;
 }
 
 static void plan_map(struct lang_program *program, struct lang_map *map, const struct plan_units *units,

@@ -28,6 +28,7 @@
 #define LANG_SCRATCH_LIMIT 32768u
 #define LANG_BEFOREHAND_MOST (16u << 20) /* bytes of a hash that is allocated at the start */
 #define LANG_BEFOREHAND_SMALL (512u << 10)
+#define LANG_AT_ONCE_MOST 32u        /* new keys of one run that the kernel keeps memory at hand for */
 #define LANG_SYSCALL_LIMIT 1024u     /* numbers a syscall table covers */
 #define LANG_RECORD_WAKE_NS 10000000 /* a forced wake-up when the last one is longer ago */
 
@@ -136,6 +137,7 @@ struct lang_map_plan {
     uint32_t key_size, value_size, max_entries, flags;
     bool generations; /* wrapped in an array of maps with one entry */
     bool declared;    /* its size stands in the script */
+    uint32_t at_once; /* new keys that a run of a block without events may make: room for them is found before it */
     struct lang_map *script;
     uint32_t full_counter, refused_counter; /* offsets in the globals */
 };

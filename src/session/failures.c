@@ -107,7 +107,8 @@ static void report_refused(const struct session *s, const struct lang_map_plan *
     uint64_t element = map->key_size + (uint64_t)map->value_size * (percpu ? s->cpus.count_possible : 1);
     uint64_t keys = LANG_BEFOREHAND_MOST / element;
     fprintf(stderr,
-            "WARNING: %" PRIu64 " updates of %s were refused by the kernel (it cannot allocate in a nested context)\n",
+            "WARNING: %" PRIu64 " updates of %s were refused: the kernel had no memory for new keys at hand where the "
+            "program ran\n",
             refused, map->name);
     if (map->flags & BPF_F_NO_PREALLOC && keys > 0 && keys < map->max_entries)
         fprintf(stderr,
@@ -124,8 +125,8 @@ static void report_stacks(const struct lang_map_plan *map, uint64_t full, uint64
                 full, map->max_entries, map->max_entries * 4);
     if (refused)
         fprintf(stderr,
-                "WARNING: %" PRIu64 " stacks could not be kept when they were met (the kernel cannot allocate in a "
-                "nested context); those that were met again are shown\n",
+                "WARNING: %" PRIu64 " stacks could not be kept when they were met (the kernel had no memory at hand "
+                "where the program ran); those that were met again are shown\n",
                 refused);
 }
 

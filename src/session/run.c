@@ -85,18 +85,16 @@ static int watched_fd(const struct session *s, uint32_t which) {
     }
 }
 
-/* What a watched descriptor says: the user wants the results, the target has ended, or a signal for `self` blocks. */
+/* What a watched descriptor says: the user wants the results, the target has ended, or a signal for `self` blocks.
+ * Signals that came before the end have their blocks run in any case. */
 static int notice(struct session *s, uint32_t which) {
     uint64_t times;
-    if (which != WATCH_USER) {
-        s->stop = true;
-        return SESSION_OK;
-    }
     int result = SESSION_OK;
     if (read(s->options->user_fd, &times, sizeof times) != sizeof times)
         times = 0;
     for (uint64_t i = 0; i < times && result == SESSION_OK && !s->stop; i++)
         result = session_run_blocks(s, SESSION_AT_SIGNAL);
+    s->stop |= which != WATCH_USER;
     return result;
 }
 
@@ -151,7 +149,7 @@ int session_run_blocks(struct session *s, enum session_moment moment) {
         uint32_t ignored;
         if (unit->moment != moment)
             continue;
-        int error = kernel_program_test_run(unit->program_fd, NULL, 0, &ignored);
+        int error = session_run_once(s, unit, &ignored);
         if (error < 0) {
             char what[64];
             snprintf(what, sizeof what, "running %s", unit->target.name);

@@ -161,6 +161,9 @@ int session_create_maps(struct session *s);
 int session_swap(struct session *s, uint32_t map);
 uint64_t session_counter(const struct session *s, uint32_t offset);
 
+/* once.c: runs a program that has no event, with memory for the new keys it may make. 0 or -errno. */
+int session_run_once(struct session *s, const struct session_unit *unit, uint32_t *result);
+
 /* load.c */
 int session_load(struct session *s);
 int session_attach(struct session *s);

@@ -40,8 +40,8 @@ static struct timing elapsed(struct timing before, struct timing after) {
 }
 
 /* Runs once; what it sent is handled. */
-static int run_once(const struct session_unit *unit, uint32_t *result) {
-    int error = kernel_program_test_run(unit->program_fd, NULL, 0, result);
+static int run_once(struct session *s, const struct session_unit *unit, uint32_t *result) {
+    int error = session_run_once(s, unit, result);
     return error < 0 ? session_system_error("running the block", error) : SESSION_OK;
 }
 
@@ -72,7 +72,7 @@ static int run_test(struct session *s, const struct session_unit *unit, struct v
     struct view_output *out = s->view.out;
     struct timing before = timing_of(unit->program_fd);
     s->view.out = view_output_new(memory, VIEW_BUFFER_FULL);
-    int result = run_once(unit, &returned);
+    int result = run_once(s, unit, &returned);
     if (result == SESSION_OK)
         result = session_drain(s);
     view_output_free(s->view.out);
@@ -133,7 +133,7 @@ static int run_bench(struct session *s, const struct session_unit *unit, struct 
     do {
         uint32_t returned = 0;
         for (uint32_t i = 0; i < BENCH_ROUND && result == SESSION_OK && returned == 0; i++)
-            result = run_once(unit, &returned);
+            result = run_once(s, unit, &returned);
         if (result == SESSION_OK)
             result = session_drain(s);
         *took = elapsed(before, timing_of(unit->program_fd));

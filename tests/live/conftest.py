@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from once_again import OnceAgain
+
 IN_VM = "TARSIER_VM" in os.environ  # emulated: everything takes ten times as long
 # What no kernel can change is not tested again in the VMs (test_debug_info.py leaves out some compilers' options there).
 collect_ignore = ["test_format.py", "test_options.py"] if IN_VM else []
@@ -32,21 +34,9 @@ def pytest_sessionstart(session):
         pytest.exit("live tests need root", returncode=2)
 
 
-class ShowAtOnce:
-    """In a VM a failure is shown when it happens: the end may never come."""
-
-    def __init__(self, reporter):
-        self.reporter = reporter
-
-    def pytest_runtest_logreport(self, report):
-        if report.failed:
-            self.reporter.write_line(f"\n{report.longreprtext}")
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    if IN_VM:
-        config.pluginmanager.register(ShowAtOnce(config.pluginmanager.getplugin("terminalreporter")))
+    config.pluginmanager.register(OnceAgain(config))
 
 
 class Answer:
