@@ -30,8 +30,10 @@ struct cli_option_set {
     const struct cli_option_info *options;
     int count;
     bool (*apply)(void *target, int option, const char *value);
+    bool command_follows; /* the first word that is no option begins a command line of somebody else */
 };
-extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options, cli_flame_options;
+extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options, cli_flame_options,
+    cli_profile_options;
 
 struct cli_exit_info {
     int code;
@@ -79,6 +81,12 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 extern const unsigned cli_command_count;
 
+/* Ctrl-C and its like make stop_fd readable, SIGUSR1 user_fd; a second Ctrl-C ends the process. */
+bool cli_catch_signals(int *stop_fd, int *user_fd);
+/* -c: words as a shell would split them, NULL-terminated. */
+const char *const *cli_split_words(struct arena *arena, const char *text);
+bool cli_wants_color(void); /* on standard error */
+
 /* A file, or standard input for "-". False: it cannot be read, and the user has been told. The text is the caller's. */
 bool cli_read_program(const char *path, struct strbuf *text, struct source *source);
 
@@ -92,6 +100,7 @@ int cli_completion(const struct cli_request *request);
 int cli_format_words(int argc, char **argv, struct cli_request *request);   /* tarsier fmt */
 int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
 int cli_flame_words(int argc, char **argv, struct cli_request *request);    /* tarsier flame */
+int cli_profile_words(int argc, char **argv, struct cli_request *request);  /* tarsier profile */
 int cli_probe_info(const struct cli_request *request);
 int cli_format_program(const struct cli_request *request); /* --fmt */
 

@@ -16,6 +16,8 @@ const struct cli_command cli_commands[] = {
     {"fmt", "[FILE...]", "programs in one style", ABOUT_FORMAT, NULL, &cli_format_options, cli_format_words},
     {"flame", "FILE", "a file with stacks as a flame graph", ABOUT_FLAME, NULL, &cli_flame_options, cli_flame_words},
     {"info", "", "what this kernel allows, what it refuses and why", NULL, cli_info, NULL, NULL},
+    {"profile", "[COMMAND...]", "where time goes: sampled stacks of programs and the kernel, on and off the CPU", NULL,
+     NULL, &cli_profile_options, cli_profile_words},
     {"funccount", "PATTERN", "how often functions are called", NULL, NULL, &cli_function_options, cli_function_words},
     {"stackcount", "PATTERN", "on which ways functions are reached", NULL, NULL, &cli_function_options,
      cli_function_words},

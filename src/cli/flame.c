@@ -63,7 +63,7 @@ static bool apply(void *target, int option, const char *value) {
     }
 }
 
-const struct cli_option_set cli_flame_options = {flame_options, FLAME_OPTION_COUNT, apply};
+const struct cli_option_set cli_flame_options = {flame_options, FLAME_OPTION_COUNT, apply, false};
 
 static int draw(struct arena *arena, const char *path, const struct flame_request *wanted) {
     const char *output = wanted->output ? wanted->output : "-", *error = NULL;

@@ -39,7 +39,7 @@ static bool apply(void *target, int option, const char *value) {
     return true;
 }
 
-const struct cli_option_set cli_format_options = {format_options, FORMAT_OPTION_COUNT, apply};
+const struct cli_option_set cli_format_options = {format_options, FORMAT_OPTION_COUNT, apply, false};
 
 /* The program's tree as text; empty when it has errors, which are printed. Parameters of the command line stand for
  * themselves. */

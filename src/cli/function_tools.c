@@ -68,7 +68,7 @@ static bool apply(void *target, int option, const char *value) {
     return true;
 }
 
-const struct cli_option_set cli_function_options = {function_options, FUNCTION_OPTION_COUNT, apply};
+const struct cli_option_set cli_function_options = {function_options, FUNCTION_OPTION_COUNT, apply, false};
 
 /* ---- attach points ------------------------------------------------------------------------------------------- */
 

@@ -197,4 +197,4 @@ static bool apply_to(void *request, int option, const char *value) {
     return apply(request, (enum cli_option)option, value);
 }
 
-const struct cli_option_set cli_main_options = {cli_options, CLI_OPTION_COUNT, apply_to};
+const struct cli_option_set cli_main_options = {cli_options, CLI_OPTION_COUNT, apply_to, false};

@@ -102,10 +102,11 @@ bool cli_parse_words(int argc, char **argv, struct cli_request *request, const s
         } else if (options && word[0] == '-' && word[1]) {
             if (!parse_letters(&words, word))
                 return false;
-        } else if (!options && word[0] == '-' && word[1] == '-' && word[2]) {
+        } else if (!options && !set->command_follows && word[0] == '-' && word[1] == '-' && word[2]) {
             add_script_option(request, word + 2);
         } else {
             vec_push(request->arena, &rest, word);
+            options &= !set->command_follows;
         }
     }
     request->arguments = rest.data;

@@ -26,8 +26,8 @@ bool cli_read_program(const char *path, struct strbuf *text, struct source *sour
     return true;
 }
 
-/* -c: words as a shell would split them: blanks separate, quotes and backslashes keep. */
-static const char *const *split_words(struct arena *arena, const char *text) {
+/* Blanks separate, quotes and backslashes keep. */
+const char *const *cli_split_words(struct arena *arena, const char *text) {
     VEC(const char *) words = {0};
     while (*text) {
         text += strspn(text, " \t\n");
@@ -66,7 +66,7 @@ static bool refuses_color(void) {
     return getenv("NO_COLOR") || (choice && strcmp(choice, "never") == 0);
 }
 
-static bool wants_color(void) {
+bool cli_wants_color(void) {
     const char *choice = getenv("BPFTRACE_COLOR");
     if (choice && strcmp(choice, "auto") != 0)
         return strcmp(choice, "always") == 0;
@@ -107,7 +107,7 @@ static void on_user_signal(int number) {
     errno = saved;
 }
 
-static bool catch_signals(void) {
+bool cli_catch_signals(int *stop, int *user) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     user_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -115,6 +115,8 @@ static bool catch_signals(void) {
         fprintf(stderr, "ERROR: cannot make an eventfd: %s\n", strerror(errno));
         return false;
     }
+    *stop = stop_fd;
+    *user = user_fd;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction before, action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         sigaction(numbers[i], NULL, &before);
@@ -127,7 +129,8 @@ static bool catch_signals(void) {
 
 static int run(const struct cli_request *request, struct arena *arena, const struct source *source,
                unsigned first_positional) {
-    if (!catch_signals())
+    int stop, user;
+    if (!cli_catch_signals(&stop, &user))
         return SESSION_SYSTEM_ERROR;
     int output = open_output(request);
     if (output < 0)
@@ -139,7 +142,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .script_options = request->script_options.data,
         .script_option_count = request->script_options.count,
         .pid = request->pid,
-        .command = request->command ? split_words(arena, request->command) : NULL,
+        .command = request->command ? cli_split_words(arena, request->command) : NULL,
         .allow_unsafe = request->allow_unsafe,
         .dry_run = request->dry_run,
         .compile_only = request->compile_only,
@@ -157,12 +160,12 @@ static int run(const struct cli_request *request, struct arena *arena, const str
         .no_features = request->no_features,
         .quiet = request->quiet,
         .verbose = request->verbose,
-        .color = wants_color(),
+        .color = cli_wants_color(),
         .plain = refuses_color(),
         .stages = request->stages,
         .list = request->list,
-        .stop_fd = stop_fd,
-        .user_fd = user_fd,
+        .stop_fd = stop,
+        .user_fd = user,
         .output_fd = output,
         .output_name = request->output ? request->output : "standard output",
         .format = request->format,

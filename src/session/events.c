@@ -66,6 +66,10 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
         session_print_words(s, action, bytes);
         break;
     case LANG_ACTION_PRINT_VALUE:
+        if (s->options->sink) {
+            session_sink_value(s, record.stamp, action->record->fields[0].type, payload_of(bytes));
+            break;
+        }
         view_print_value(&s->view, action->record->fields[0].type, payload_of(bytes));
         break;
     case LANG_ACTION_PRINT_MAP:

@@ -116,6 +116,28 @@ static void report_refused(const struct session *s, const struct lang_map_plan *
                 map->name, percpu ? "percpu" : "", keys);
 }
 
+/* What the kernel dropped: see report_rows() and report_missed(). */
+void session_count_losses(struct session *s, struct session_losses *losses) {
+    for (uint32_t cpu = 0; cpu < s->plan->cpu_rows; cpu++) {
+        const struct lang_cpu_row *row = (const void *)(s->globals + (size_t)cpu * LANG_ROW_SIZE);
+        losses->values += __atomic_load_n(&row->lost_records, __ATOMIC_RELAXED);
+        losses->values += __atomic_load_n(&row->scratch_missed, __ATOMIC_RELAXED);
+    }
+    losses->values += s->left_behind;
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        struct kernel_program_info info = {0};
+        const struct session_unit *unit = s->units.data[i];
+        if (unit->program_fd >= 0 && kernel_program_info(unit->program_fd, &info) == 0)
+            losses->values += info.recursion_misses;
+        losses->values += unit->missed;
+    }
+    for (uint32_t i = 0; i < s->plan->maps.count; i++) {
+        const struct lang_map_plan *map = &s->plan->maps.data[i];
+        if (map->role == LANG_MAP_STACKS)
+            losses->stacks += session_counter(s, map->full_counter) + session_counter(s, map->refused_counter);
+    }
+}
+
 /* What could not be kept was counted each time such a stack was met. */
 static void report_stacks(const struct lang_map_plan *map, uint64_t full, uint64_t refused) {
     if (full)
@@ -137,7 +159,8 @@ static void report_maps(const struct session *s) {
             continue;
         uint64_t full = session_counter(s, map->full_counter), refused = session_counter(s, map->refused_counter);
         if (map->role == LANG_MAP_STACKS) {
-            report_stacks(map, full, refused);
+            if (!s->options->sink)
+                report_stacks(map, full, refused);
             continue;
         }
         if (full) {
@@ -204,9 +227,11 @@ static void report_missed(const struct session *s) {
 
 void session_report_failures(struct session *s) {
     view_output_flush(s->view.out);
-    report_rows(s);
+    if (!s->options->sink)
+        report_rows(s);
     if (!s->options->no_warnings)
         report_sites(s);
     report_maps(s);
-    report_missed(s);
+    if (!s->options->sink)
+        report_missed(s);
 }

@@ -28,7 +28,7 @@ static bool is_machinery(const char *name) {
     return false;
 }
 
-static uint32_t machinery_frames(struct session *s, const uint64_t *ips, uint32_t count) {
+uint32_t session_machinery_frames(struct session *s, const uint64_t *ips, uint32_t count) {
     uint32_t frames = 0;
     struct symbol_name name;
     while (frames < count && frames < 8) {
@@ -94,7 +94,7 @@ static void format_captured(struct session *s, const struct type *type, const ui
     if (user) {
         symbol_format_user_stack(s->symbols, half(bytes, 0), ips, (uint32_t)count, mode, out);
     } else {
-        uint32_t skip = machinery_frames(s, ips, (uint32_t)count);
+        uint32_t skip = session_machinery_frames(s, ips, (uint32_t)count);
         if (count > skip + type->count)
             count = skip + type->count;
         symbol_format_kernel_stack(s->symbols, ips + skip, (uint32_t)count - skip, mode, out);

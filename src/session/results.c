@@ -259,6 +259,17 @@ void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys, 
     arena_free(contents.arena);
 }
 
+/* For a sink: each entry as it is. */
+void session_sink_map(struct session *s, struct lang_map *map) {
+    struct contents contents = {.arena = arena_new()};
+    int error = map->value ? read_map(s, map, &contents) : 0;
+    if (error < 0)
+        failed(map, "cannot read", error);
+    for (uint32_t i = 0; error >= 0 && i < contents.count; i++)
+        session_sink_element(s, map, contents.keys[i], contents.values[i]);
+    arena_free(contents.arena);
+}
+
 /* At the end: every map that has entries, by name. */
 void session_print_all_maps(struct session *s) {
     uint32_t count = s->program->maps.count;

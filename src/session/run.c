@@ -29,19 +29,20 @@ static int start_command(struct session *s) {
     error = kernel_spawn_stopped(s->options->command, &s->child);
     if (error < 0)
         return session_system_error("starting the command of -c", error);
-    s->probes.pid = s->child.pid;
+    s->probes.pid = s->options->sink ? 0 : s->child.pid;
     s->env.child_pid = (uint32_t)s->child.pid;
     return SESSION_OK;
 }
 
 static int watch_target(struct session *s) {
-    if (!s->probes.pid)
+    pid_t pid = s->child.pid ? s->child.pid : s->options->pid;
+    if (!pid)
         return SESSION_OK;
-    if (!kernel_pid_alive(s->probes.pid)) {
-        fprintf(stderr, "ERROR: there is no process with id %d\n", (int)s->probes.pid);
+    if (!kernel_pid_alive(pid)) {
+        fprintf(stderr, "ERROR: there is no process with id %d\n", (int)pid);
         return SESSION_USER_ERROR;
     }
-    s->target_fd = kernel_pidfd_open(s->probes.pid);
+    s->target_fd = kernel_pidfd_open(pid);
     if (s->target_fd < 0)
         return session_system_error("watching the traced process", s->target_fd);
     return SESSION_OK;
@@ -204,6 +205,11 @@ static int finish(struct session *s) {
     bool ended = view_output_ended(s->view.out);
     if (result == SESSION_OK && !ended && !s->options->dry_run)
         result = session_run_blocks(s, SESSION_AT_END);
+    if (s->options->sink) {
+        session_report_failures(s);
+        session_sink_end(s);
+        return result;
+    }
     if (s->options->format == VIEW_TEXT) /* always, as scripts around bpftrace expect */
         view_output_write(s->view.out, "\n\n", 2);
     session_report_failures(s);
@@ -286,11 +292,13 @@ static int trace(struct session *s) {
     int result = start(s);
     if (result != SESSION_OK)
         return result;
+    s->attached_at = kernel_boottime_ns();
     if (!s->options->dry_run && !s->stop) {
         result = release_command(s);
         if (result == SESSION_OK)
             result = watch(s);
     }
+    s->detached_at = kernel_boottime_ns();
     detach(s);
     end_command(s);
     if (result == SESSION_USER_ERROR) /* the command cannot run: there is nothing to tell */
@@ -368,7 +376,7 @@ int session_run(const struct session_options *options) {
     s->probes.features = s->features;
     s->probes.functions_path = options->traceable_functions;
     deny_features(s);
-    s->probes.pid = options->pid;
+    s->probes.pid = options->sink ? 0 : options->pid;
     s->probes.unsafe = options->allow_unsafe;
     s->probes.types_path = options->types;
     s->probes.debug_directories = probe_directories(arena, options->debuginfo);

@@ -12,6 +12,7 @@
 #define TARSIER_SESSION_SESSION_H
 
 #include "base/diag.h"
+#include "base/profile.h"
 #include "view/view.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,9 +33,47 @@ enum session_stage { SESSION_STAGE_AST = 1, SESSION_STAGE_TYPES = 2, SESSION_STA
 /* Which probes run: `test` and `bench` probes only in their modes. */
 enum session_mode { SESSION_TRACE, SESSION_TEST, SESSION_BENCH };
 
+/* A place in a stack; texts live as long as the session. */
+struct session_frame {
+    const char *name;   /* function; NULL: not known */
+    const char *module; /* path of its file, kernel module or "[kernel.kallsyms]"; NULL: not known */
+    uint64_t address;   /* as struct profile_frame has it */
+    uint64_t offset;    /* of the address from the start of the function */
+    enum profile_frame_kind kind;
+};
+
+struct session_stack {
+    const struct session_frame *frames; /* the innermost first; good until the call returns */
+    uint32_t count;
+    bool is_user;
+    enum profile_cut end;
+};
+
+/* What a run could not hand over. */
+struct session_losses {
+    uint64_t values;                 /* no room in a ring, events that were dropped or missed */
+    uint64_t stacks;                 /* stacks that could not be kept: values with their ids have no frames */
+    uint64_t started_at, stopped_at; /* stamps: when the probes were attached, and detached */
+};
+
+/* Takes what a program prints by print(value), and its maps at the end, as they are instead of as text: this is how
+ * profile/ samples with a program of the language. With a sink, -p and -c only say when the run begins and ends (the
+ * program looks for itself whose events it takes), and nothing is written to the output but what printf() says.
+ *
+ * Stacks are named as they come, so processes may end. stack() is called once for each id, before the first value that
+ * has it; the session then forgets the stack, so that a long run needs no larger table than a short one. */
+struct session_sink {
+    void *context;
+    void (*stack)(void *context, uint64_t id, const struct session_stack *stack);
+    void (*value)(void *context, uint64_t stamp, const struct type *type, const void *bytes);
+    void (*element)(void *context, const char *map, const void *key, const struct type *type, const void *bytes);
+    void (*end)(void *context, const struct session_losses *losses); /* before the elements of maps */
+};
+
 struct session_options {
     struct source source;
-    const char *const *positional; /* $1.. */
+    const struct session_sink *sink; /* NULL: results are printed */
+    const char *const *positional;   /* $1.. */
     uint32_t positional_count;
     const struct session_script_option { /* --name=value behind `--`, for the script; value NULL: --name alone */
         const char *name, *value;

@@ -123,6 +123,8 @@ struct session {
     struct session_values *values;
     VEC(struct session_capture) captures;
 
+    struct session_known *known; /* stacks that the sink has; see sink.c */
+
     struct kernel_child child;
     int child_status; /* of -c, once reaped */
     int target_fd;
@@ -135,6 +137,7 @@ struct session {
     bool stop, exit_dropped;            /* exit() was handled: later records are dropped */
     int exit_code;
     uint64_t attached;
+    uint64_t attached_at, detached_at; /* stamps: events were counted in between */
 };
 
 /* environment.c */
@@ -207,13 +210,21 @@ void session_print_map(struct session *s, const struct lang_action *action, uint
 void session_print_element(struct session *s, const struct lang_action *action, const void *key);
 void session_clear_map(struct session *s, struct lang_map *map, bool keep_keys, uint64_t stamp);
 void session_print_all_maps(struct session *s);
+void session_sink_map(struct session *s, struct lang_map *map);
 
 /* failures.c */
 void session_report_failures(struct session *s);
+void session_count_losses(struct session *s, struct session_losses *losses); /* for a sink: told by its owner */
 void session_tell_failure(struct session *s, const struct lang_action *action, const struct lang_failure *failure);
 void session_map_full(struct session *s, const struct lang_map *map); /* and the policy is to stop */
 
 /* names.c */
 void session_names(struct session *s);
+uint32_t session_machinery_frames(struct session *s, const uint64_t *ips, uint32_t count);
+
+/* sink.c */
+void session_sink_value(struct session *s, uint64_t stamp, const struct type *type, const void *bytes);
+void session_sink_element(struct session *s, const struct lang_map *map, const void *key, const void *value);
+void session_sink_end(struct session *s); /* losses, maps */
 
 #endif

@@ -123,8 +123,10 @@ bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint
         file->has_looked_for_debug = true;
         object_elf_load_debug(file->elf, NULL);
     }
-    if (!object_elf_address_of(file->elf, file_offset, &address) ||
-        !object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
+    if (!object_elf_address_of(file->elf, file_offset, &address))
+        return false;
+    out->address = address;
+    if (!object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
         return false;
     out->name = readable_name(cache, plain_name(cache, &symbol));
     out->offset = address - symbol.address;

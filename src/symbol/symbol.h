@@ -24,13 +24,14 @@ struct symbol_name {
     const char *name;   /* NULL when unknown */
     uint64_t offset;    /* address - start of the symbol; unknown: 0 */
     const char *module; /* path of the file, "[vdso]", kernel module or "[kernel.kallsyms]"; NULL when unknown */
+    uint64_t address;   /* in the file, as its ELF headers count; kernel: as it is; 0 when unknown */
 };
 
 struct symbol_cache *symbol_cache_new(struct arena *arena);
 /* Ends it; what was in the arena goes with the arena. NULL is fine. */
 void symbol_cache_close(struct symbol_cache *cache);
 
-/* True when the name is known. */
+/* True when the name is known; else module and address may be. */
 bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out);
 bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out);
 
