@@ -2,6 +2,7 @@
  * (profile/program.c, --show prints it); this file reads the command line, draws the summary while it runs, and writes
  * the result. */
 #include "cli/cli.h"
+#include "cli/profile_file.h"
 #include "kernel/proc.h"
 #include "profile/sample.h"
 #include "view/profile_text.h"
@@ -95,7 +96,8 @@ static bool apply(void *target, int option, const char *value) {
 
 const struct cli_option_set cli_profile_options = {profile_options, PROFILE_OPTION_COUNT, apply, true};
 
-/* ---- while it runs ------------------------------------------------------------------------------------------------ */
+/* ---- while it runs ------------------------------------------------------------------------------------------------
+ */
 
 struct live {
     uint64_t began;
@@ -140,7 +142,8 @@ static void end_live(struct live *live) {
         fprintf(stderr, "\033[%uA\r\033[J", live->lines);
 }
 
-/* ---- the result --------------------------------------------------------------------------------------------------- */
+/* ---- the result ---------------------------------------------------------------------------------------------------
+ */
 
 static int write_text(const struct wish *wish, struct profile *profile) {
     const struct view_profile_text options = {
@@ -154,7 +157,8 @@ static int write_text(const struct wish *wish, struct profile *profile) {
     return written || errno == EPIPE ? SESSION_OK : SESSION_OUTPUT_ERROR;
 }
 
-/* ---- the command line --------------------------------------------------------------------------------------------- */
+/* ---- the command line ---------------------------------------------------------------------------------------------
+ */
 
 static bool is_consistent(const struct wish *wish) {
     const struct cli_request *request = wish->request;
@@ -179,6 +183,18 @@ static const char *const *command_of(const struct cli_request *request) {
     return words;
 }
 
+static int write_result(const struct wish *wish, const struct profile_format *format, struct profile *profile) {
+    if (!format)
+        return write_text(wish, profile);
+    int result = cli_save_profile(format, profile, NULL, wish->request->output);
+    struct strbuf text = {0};
+    view_profile_badge(profile, &text);
+    if (!wish->quiet)
+        fputs(strbuf_text(&text), stderr);
+    strbuf_free(&text);
+    return result;
+}
+
 static int run(struct wish *wish) {
     struct cli_request *request = wish->request;
     struct session_options options = {
@@ -194,6 +210,10 @@ static int run(struct wish *wish) {
         cli_wrong("%s wants a command", "-c");
         return SESSION_USER_ERROR;
     }
+    const struct profile_format *format = request->output ? cli_profile_format(request->output) : NULL;
+    if (request->output && !format)
+        return SESSION_USER_ERROR;
+    wish->sampling.with_times = format && format->times;
     if (!wish->quiet && isatty(STDERR_FILENO)) {
         wish->sampling.tick_ms = LIVE_MS;
         wish->sampling.tick = tick;
@@ -206,7 +226,7 @@ static int run(struct wish *wish) {
     int result = profile_take(&wish->sampling, &options, profile);
     end_live(&live);
     if (result == SESSION_OK)
-        result = write_text(wish, profile);
+        result = write_result(wish, format, profile);
     arena_free(arena);
     return result;
 }

@@ -80,7 +80,8 @@ static void add_return(struct writer *w) {
         strbuf_addf(w->out, "        if ($ns >= %" PRIu64 ") {\n", w->sampling->least_us * 1000);
     strbuf_addf(w->out, "%*sprint(($off.%d, $off.%d, $tid, cpu, $off.%d, $off.%d, $off.%d, $off.%d, $ns%s));\n%s",
                 limited ? 12 : 8, "", LEFT_KIND, LEFT_PID, LEFT_COMM, LEFT_PROCESS_NAME, LEFT_KERNEL_STACK,
-                LEFT_USER_STACK, wakeup ? ", $waker.0, $waker.1, $waker.2, $waker.3" : "", limited ? "        }\n" : "");
+                LEFT_USER_STACK, wakeup ? ", $waker.0, $waker.1, $waker.2, $waker.3" : "",
+                limited ? "        }\n" : "");
     strbuf_addstr(w->out, "    }\n");
 }
 

@@ -17,8 +17,8 @@ struct known_stack {
 struct sampler {
     const struct profile_sampling *sampling;
     struct profile *profile;
-    struct hash stacks;       /* by id */
-    struct hash modules;      /* by the address of the path: module + 1 */
+    struct hash stacks;  /* by id */
+    struct hash modules; /* by the address of the path: module + 1 */
     uint64_t began;      /* stamp: times of samples count from it */
     uint64_t stopped_at; /* stamp */
     uint32_t waiting;    /* frame */
@@ -187,8 +187,9 @@ static void add_sample(struct sampler *sampler, uint64_t begin, uint64_t weight,
 
 /* Functions through which an interrupt enters: what it interrupted has nothing to do with it. */
 static bool is_interrupt(const struct profile *profile, uint32_t frame) {
-    static const char *const names[] = {"asm_sysvec_", "asm_common_interrupt", "asm_exc_nmi", "ret_from_intr",
-                                        "el0_irq",     "el1_irq",              "el1h_64_irq", "el0t_64_irq"};
+    static const char *const names[] = {
+        "asm_sysvec_", "asm_common_interrupt", "asm_exc_nmi", "ret_from_intr", "el0_irq",
+        "el1_irq",     "el1h_64_irq",          "el0t_64_irq"};
     const char *name = profile->strings.data[profile->frames.data[frame].name];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (str_starts(name, names[i]))
@@ -218,8 +219,7 @@ static uint32_t add_waker(struct sampler *sampler, const struct type *type, cons
     uint32_t comm = text_at(sampler, type, bytes, SAMPLE_WAKER_COMM); /* the strings may move */
     snprintf(text, sizeof text, "woken by %s (%llu)", profile->strings.data[comm],
              (unsigned long long)number_at(type, bytes, SAMPLE_WAKER_PID));
-    node = profile_node(profile, node,
-                        text_frame(profile, PROFILE_MARK, interrupt ? "woken by an interrupt" : text));
+    node = profile_node(profile, node, text_frame(profile, PROFILE_MARK, interrupt ? "woken by an interrupt" : text));
     node = add_reversed(profile, node, kernel, interrupt ? interrupt : UINT32_MAX);
     return interrupt ? node : add_reversed(profile, node, user, UINT32_MAX);
 }
@@ -283,10 +283,13 @@ static void take_element(void *context, const char *map, const void *key, const 
     add_sample(sampler, since, ns, UINT32_MAX, node, &thread);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------ */
+/* ---- the run ------------------------------------------------------------------------------------------------------
+ */
 
-static const char *const event_names[] = {
-    [PROFILE_ON_CPU] = "cpu-clock", [PROFILE_OFF_CPU] = "off-cpu", [PROFILE_WAKEUP] = "wakeup", [PROFILE_WALL] = "wall"};
+static const char *const event_names[] = {[PROFILE_ON_CPU] = "cpu-clock",
+                                          [PROFILE_OFF_CPU] = "off-cpu",
+                                          [PROFILE_WAKEUP] = "wakeup",
+                                          [PROFILE_WALL] = "wall"};
 
 static void describe(struct profile *profile, const struct profile_sampling *sampling,
                      const struct session_options *options) {

@@ -32,9 +32,7 @@ static void add_amount(const struct profile *p, uint64_t weight, struct strbuf *
     strbuf_free(&text);
 }
 
-static double percent_of(uint64_t part, uint64_t whole) {
-    return whole ? 100.0 * (double)part / (double)whole : 0;
-}
+static double percent_of(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0; }
 
 static uint64_t sum_of_weights(const struct profile *p) {
     uint64_t sum = 0;
@@ -262,7 +260,8 @@ static void add_processes(const struct profile *p, uint32_t most, struct strbuf 
     arena_free(arena);
 }
 
-/* ---- the tree of calls -------------------------------------------------------------------------------------------- */
+/* ---- the tree of calls --------------------------------------------------------------------------------------------
+ */
 
 /* Nodes of the profile that are one function in one place of the tree. */
 struct call {
@@ -320,8 +319,8 @@ static void add_call(const struct tree *tree, const struct call *call, uint32_t 
     strbuf_addf(tree->out, "%6.1f %%  %*s", percent_of(call->total, tree->sum), (int)level * 2, "");
     add_clean(tree->profile->strings.data[frame->name], tree->out);
     if (frame->kind == PROFILE_KERNEL) {
-        const char *module = frame->module ? tree->profile->strings.data[tree->profile->modules.data[frame->module - 1].path]
-                                           : "";
+        const char *module =
+            frame->module ? tree->profile->strings.data[tree->profile->modules.data[frame->module - 1].path] : "";
         strbuf_addf(tree->out, " [%s]", *module == '[' || !*module ? "kernel" : module);
     }
     strbuf_addch(tree->out, '\n');

@@ -77,7 +77,7 @@ def test_off_cpu(trace):
     answer = trace.command("profile", "--off-cpu", SHARES, "sleep", "10")
     assert answer.code == 0, answer.stderr
     rows = functions(answer.stdout)
-    assert rows["share_sleep"][1] >= 500, answer.stdout
+    assert rows["share_sleep"][1] >= 500, answer.stdout + answer.stderr
     assert_sums(answer.stdout)
 
 
@@ -120,6 +120,17 @@ def test_everything_for_a_time(trace):
     seconds = float(re.search(r" in ([\d.]+) s ", answer.stdout)[1])
     assert 0.45 < seconds < 5
     assert_sums(answer.stdout)
+
+
+def test_a_file_of_folded_stacks(trace, tmp_path):
+    path = tmp_path / "shares.folded"
+    answer = trace.command("profile", "-F", "499", "-o", path, SHARES, "spin", "200")
+    assert answer.code == 0 and answer.stdout == "done\n", answer.stderr
+    assert_sums(answer.stderr)
+    assert sum(int(line.split()[-1]) for line in path.read_text().splitlines()) == badge(answer.stderr)[0]
+    assert re.search(r";main;spin;share_f(;\S+)* \d+$", path.read_text(), re.M)
+    answer = trace.command("profile", "-o", tmp_path / "x.nothing", "true")
+    assert answer.code == 1 and "tells no format" in answer.stderr
 
 
 def test_the_program_is_shown(trace):
