@@ -78,6 +78,13 @@ static struct type *make(struct arena *arena, enum type_kind kind, uint64_t size
 
 const struct type *type_string(struct arena *arena, uint32_t size) { return make(arena, TYPE_STRING, size, 8); }
 
+const struct type *type_string_array(struct arena *arena, uint32_t size) {
+    struct type *type = make(arena, TYPE_STRING, size, 8);
+
+    type->is_array = true;
+    return type;
+}
+
 const struct type *type_buffer(struct arena *arena, uint32_t capacity) {
     struct type *type = make(arena, TYPE_BUFFER, (uint64_t)capacity + sizeof(uint32_t), 8);
 

@@ -112,6 +112,7 @@ struct type {
     uint32_t align; /* 1, 2, 4 or 8 */
     bool is_signed; /* int, enum, sum, min, max, avg, stats */
     bool is_union;
+    bool is_array;             /* string: it was an array of characters; one without a NUL is complete, not cut */
     enum type_space space;     /* pointer */
     const char *name;          /* struct, union, enum: tag without the keyword; int: C name or NULL */
     const struct type *target; /* pointer: pointed to; array: element */
@@ -149,6 +150,7 @@ const struct type *type_bool(void);
 const struct type *type_void(void);
 const struct type *type_simple(enum type_kind kind, bool is_signed); /* those that have no size of their own */
 const struct type *type_string(struct arena *arena, uint32_t size);
+const struct type *type_string_array(struct arena *arena, uint32_t size);
 const struct type *type_buffer(struct arena *arena, uint32_t capacity);
 const struct type *type_pointer(struct arena *arena, const struct type *target, enum type_space space);
 const struct type *type_array(struct arena *arena, const struct type *element, uint32_t count);

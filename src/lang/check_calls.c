@@ -308,6 +308,10 @@ static void check_call_str(struct check *c, struct node *node) {
     if (source->type->kind == TYPE_STRING) {
         if (source->type->size < capacity)
             node->type = source->type;
+    } else if (source->type->kind == TYPE_PROBE) {
+        uint32_t room = check_probe_room(c->env, c->target, source);
+        if (room < capacity)
+            node->type = type_string(c->arena, room);
     } else if (!is_address(source->type)) {
         check_error(c, "str-argument", source->loc,
                     "str() expects an integer or a pointer type as first argument ('%s' "

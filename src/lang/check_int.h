@@ -82,9 +82,9 @@ bool check_is_signed(const struct type *type);
 bool check_is_integer(const struct type *type);
 /* The type that holds both; `a` itself if `b` adds nothing; NULL if there is none. NULL operands yield. */
 const struct type *check_promote(struct check *c, const struct type *a, const struct type *b);
-/* How a value lies in a map or tuple: integers and enums take 8 bytes. */
+/* How a value lies in a map: integers and enums take 8 bytes. */
 const struct type *check_stored(struct check *c, const struct type *type);
-/* How a value lies in a variable. */
+/* How a value lies in a variable or tuple: enums take 8 bytes. */
 const struct type *check_variable_type(struct check *c, const struct type *type);
 const struct type *check_with_space(struct check *c, const struct type *pointer, enum type_space space);
 /* Of a type as it lies in memory, the type of the value read from there: char[N] is a string, pointers get a space. */
@@ -202,6 +202,10 @@ void check_call_syscall_name(struct check *c, struct node *node);
 void check_call_bswap(struct check *c, struct node *node);
 void check_call_is_err(struct check *c, struct node *node);
 /* check_strings.c */
+/* The program has one probe, and the node is its name, not one out of a map. */
+bool check_is_one_probe(const struct lang_target *target, const struct node *node);
+/* Bytes of the name of a probe as text, its NUL included. */
+uint32_t check_probe_room(const struct lang_env *env, const struct lang_target *target, const struct node *node);
 void check_call_strlen(struct check *c, struct node *node);
 void check_call_strcap(struct check *c, struct node *node);
 void check_call_strstr(struct check *c, struct node *node);

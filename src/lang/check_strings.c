@@ -7,7 +7,7 @@
 static const struct type *check_text(struct check *c, struct node *node, const char *function) {
     const struct type *type = check_positional_string(c, node) ? node->type : check_value(c, node);
 
-    if (!type || type->kind == TYPE_STRING)
+    if (!type || type->kind == TYPE_STRING || type->kind == TYPE_PROBE)
         return type;
     const struct type *element = type->kind == TYPE_ARRAY || type->kind == TYPE_POINTER ? type->target : NULL;
     if (element && element->kind == TYPE_INT && element->size == 1)
@@ -18,11 +18,35 @@ static const struct type *check_text(struct check *c, struct node *node, const c
     return NULL;
 }
 
+bool check_is_one_probe(const struct lang_target *target, const struct node *node) {
+    return node->builtin && target->probe_id == LANG_PROBE_CONSTANT;
+}
+
+uint32_t check_probe_room(const struct lang_env *env, const struct lang_target *target, const struct node *node) {
+    size_t most = strlen(target->name);
+    const char *name;
+
+    if (check_is_one_probe(target, node) || !env->probe_name)
+        return (uint32_t)most + 1;
+    for (uint32_t i = 0; (name = env->probe_name(env->context, i)); i++)
+        most = strlen(name) > most ? strlen(name) : most;
+    return (uint32_t)most + 1;
+}
+
 /* Bytes that the text takes at most, its NUL included. */
 static uint32_t text_room(const struct check *c, const struct node *node) {
     if (node->kind == NODE_STRING)
         return node->length + 1;
+    if (node->type->kind == TYPE_PROBE)
+        return check_probe_room(c->env, c->target, node);
     return node->type->kind == TYPE_POINTER ? c->env->max_strlen : node->type->size;
+}
+
+/* Bytes before the NUL: an array may be full. */
+static uint32_t text_most(const struct check *c, const struct node *node) {
+    bool can_be_full = node->kind != NODE_STRING && (node->type->kind == TYPE_ARRAY || node->type->is_array);
+
+    return text_room(c, node) - !can_be_full;
 }
 
 void check_call_strlen(struct check *c, struct node *node) {
@@ -67,8 +91,9 @@ void check_call_str_concat(struct check *c, struct node *node) {
 
     bool known = check_text(c, a, node->text) != NULL;
     known &= check_text(c, b, node->text) != NULL;
-    if (known && text_room(c, a) + text_room(c, b) - 1 < room)
-        room = text_room(c, a) + text_room(c, b) - 1;
+    uint32_t both = known ? text_most(c, a) + text_most(c, b) + 1 : room;
+    if (both < room)
+        room = both;
     node->type = type_string(c->arena, room);
 }
 

@@ -78,7 +78,7 @@ static const struct type *promote_tuples(struct check *c, const struct type *a, 
         fields[i] = other < b->field_count ? check_promote(c, a->fields[i].type, b->fields[other].type) : NULL;
         if (!fields[i])
             return NULL;
-        fields[i] = check_stored(c, fields[i]);
+        fields[i] = check_variable_type(c, fields[i]);
         grows |= fields[i] != a->fields[i].type;
     }
     return grows ? type_record(c->arena, fields, record ? names : NULL, a->field_count) : a;
@@ -96,6 +96,9 @@ static const struct type *promote_same_kind(struct check *c, const struct type *
     case TYPE_USTACK: /* the mode is how it prints: one value cannot print in two ways */
         return a->stack_mode != b->stack_mode ? NULL : b->count > a->count ? b : a;
     case TYPE_STRING:
+        if (a->size == b->size) /* one that may be cut, so that it shows */
+            return a->is_array ? b : a;
+        return b->size > a->size ? b : a;
     case TYPE_BUFFER:
         return b->size > a->size ? b : a;
     case TYPE_TUPLE:
@@ -166,7 +169,7 @@ static bool is_char(const struct type *type) {
 
 const struct type *check_memory_type(struct check *c, const struct type *type, enum type_space space) {
     if (type->kind == TYPE_ARRAY && is_char(type->target))
-        return type_string(c->arena, type->count ? type->count : c->env->max_strlen);
+        return type->count ? type_string_array(c->arena, type->count) : type_string(c->arena, c->env->max_strlen);
     if (type->kind != TYPE_POINTER)
         return type;
     /* What lies in user memory points there; kernel structs may hold pointers that are marked as the user's. */

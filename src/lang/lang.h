@@ -130,6 +130,7 @@ struct lang_env {
                             uint64_t *size);
     int (*find_cgroup)(void *context, const char *path, uint64_t *id);
     const char *(*syscall_name)(void *context, uint32_t number); /* NULL: there is no such call */
+    const char *(*probe_name)(void *context, uint32_t id);       /* in the session's table; NULL behind its end */
     const char *const *positional;                               /* $1.. */
     uint32_t positional_count;
     const struct lang_option *options; /* in the order of the command line */

@@ -124,6 +124,10 @@ static void str_into(struct lower *l, const struct node *node, const struct type
         lower_into(l, pointer, type, to, clean);
         return;
     }
+    if (pointer->type->kind == TYPE_PROBE) {
+        lower_probe_text_into(l, pointer, type, to, clean);
+        return;
+    }
     uint32_t capacity = node->type->size < type->size ? node->type->size : type->size;
     struct place from = lower_behind_address(l, pointer);
     if (size && !size->is_constant)

@@ -141,9 +141,17 @@ static ir_value lower_whole_compare(struct lower *l, const struct node *node) {
 static bool is_text(const struct type *type) { return type->kind == TYPE_STRING || type->kind == TYPE_PROBE; }
 
 static ir_value lower_probe_compare(struct lower *l, const struct node *node) {
-    const struct node *literal = node->child->kind == NODE_STRING ? node->child : node->child->next;
-    bool equal = literal->kind == NODE_STRING && strcmp(literal->text, l->target->name) == 0;
-    return ir_constant(l->f, equal == (node->op == OP_EQ));
+    bool is_first = node->child->kind == NODE_STRING;
+    const struct node *literal = is_first ? node->child : node->child->next;
+    const struct node *probe = is_first ? node->child->next : node->child;
+    if (check_is_one_probe(l->target, probe) || !l->env->probe_name)
+        return ir_constant(l->f, (strcmp(literal->text, l->target->name) == 0) == (node->op == OP_EQ));
+    const char *name;
+    for (uint32_t id = 0; (name = l->env->probe_name(l->env->context, id)); id++) {
+        if (strcmp(name, literal->text) == 0)
+            return ir_binary(l->f, node->op == OP_EQ ? IR_EQ : IR_NE, lower_scalar(l, probe), ir_constant(l->f, id));
+    }
+    return ir_constant(l->f, node->op == OP_NE); /* nobody has this name */
 }
 
 static ir_value lower_string_compare(struct lower *l, const struct node *node) {

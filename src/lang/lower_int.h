@@ -259,6 +259,8 @@ void lower_strftime_into(struct lower *l, const struct node *node, struct place 
 void lower_cgroup_path_into(struct lower *l, const struct node *node, struct place to);
 /* strerror, signal_name, syscall_name */
 void lower_name_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean);
+void lower_probe_text_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
+                           bool clean);
 ir_value lower_macaddr(struct lower *l, const struct node *node);
 ir_value lower_bswap(struct lower *l, const struct node *node);
 ir_value lower_is_err(struct lower *l, const struct node *node);

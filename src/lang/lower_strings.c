@@ -19,11 +19,12 @@ static const struct node *as_string(struct lower *l, const struct node *node) {
         return node;
     text = arena_memdup(l->arena, node, sizeof *node);
     text->next = NULL;
-    if (node->type->kind == TYPE_POINTER) {
+    if (node->type->kind == TYPE_POINTER || node->type->kind == TYPE_PROBE) {
         struct node *call = arena_make(l->arena, struct node);
         *call = (struct node){.kind = NODE_CALL, .text = "str", .loc = node->loc, .child = text};
         call->function = lang_find_function("str");
-        call->type = type_string(l->arena, l->env->max_strlen);
+        uint32_t room = node->type->kind == TYPE_PROBE ? check_probe_room(l->env, l->target, node) : l->env->max_strlen;
+        call->type = type_string(l->arena, room);
         return call;
     }
     uint32_t size = node->kind == NODE_STRING ? (uint32_t)strlen(node->text) + 1 : node->type->size;
@@ -285,8 +286,8 @@ void lower_str_concat_into(struct lower *l, const struct node *node, const struc
     ir_calln(f, IR_HELPER_probe_read_kernel, behind, ir_constant(f, b->type->size), place_address(l, second));
     uint32_t have = room_a + room_b, want = words_of(type->size) * 8;
     lower_copy(l, to, whole, want < have ? want : have);
-    if (clean && have < want)
-        lower_zero(l, place_add(l, to, have), want - have);
+    if (have < want) /* two full arrays end here */
+        lower_zero(l, place_add(l, to, have), clean ? want - have : 8);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */

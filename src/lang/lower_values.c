@@ -190,6 +190,18 @@ static ir_value magnitude(struct lower *l, ir_value number) {
     return ir_binary(f, IR_SUB, ir_binary(f, IR_XOR, number, sign), sign);
 }
 
+static void copy_name(struct lower *l, const struct name_table *table, ir_value number, const struct type *type,
+                      struct place to, bool clean) {
+    struct ir_function *f = l->f;
+    ir_value entry = ir_binary(f, IR_MUL, lower_at_most(l, number, table->count), ir_constant(f, table->size));
+    ir_value from = ir_binary(f, IR_ADD, lower_constants(l, table->offset), entry);
+    uint32_t size = table->size < type->size ? table->size : type->size;
+    for (int32_t at = 0; at < (int32_t)size; at += 8)
+        ir_store(f, 8, to.base, to.offset + at, ir_load(f, 8, from, at));
+    if (clean && size < type->size)
+        lower_zero(l, place_add(l, to, size), type->size - size);
+}
+
 void lower_name_into(struct lower *l, const struct node *node, const struct type *type, struct place to, bool clean) {
     struct ir_function *f = l->f;
     struct name_table table;
@@ -202,14 +214,23 @@ void lower_name_into(struct lower *l, const struct node *node, const struct type
     } else {
         table = make_table(l, SYSCALLS, CHECK_SYSCALL_NAME, syscall_name);
     }
-    ir_value entry = lower_at_most(l, number, table.count);
-    ir_value from =
-        ir_binary(f, IR_ADD, lower_constants(l, table.offset), ir_binary(f, IR_MUL, entry, ir_constant(f, table.size)));
-    uint32_t size = table.size < type->size ? table.size : type->size;
-    for (int32_t at = 0; at < (int32_t)size; at += 8)
-        ir_store(f, 8, to.base, to.offset + at, ir_load(f, 8, from, at));
-    if (clean && size < type->size)
-        lower_zero(l, place_add(l, to, size), type->size - size);
+    copy_name(l, &table, number, type, to, clean);
+}
+
+static const char *probe_name(struct lower *l, uint32_t number) { return l->env->probe_name(l->env->context, number); }
+
+void lower_probe_text_into(struct lower *l, const struct node *node, const struct type *type, struct place to,
+                           bool clean) {
+    struct node name = {.kind = NODE_STRING, .text = l->target->name, .length = (uint32_t)strlen(l->target->name)};
+    uint32_t count = 0, room = (check_probe_room(l->env, l->target, node) + 7) & ~7u;
+    if (check_is_one_probe(l->target, node) || !l->env->probe_name) {
+        lower_into(l, &name, type, to, clean);
+        return;
+    }
+    while (probe_name(l, count))
+        count++;
+    struct name_table table = make_table(l, count, room, probe_name);
+    copy_name(l, &table, lower_scalar(l, node), type, to, clean);
 }
 
 /* ---- numbers ---------------------------------------------------------------------------------------------------- */

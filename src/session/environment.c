@@ -107,6 +107,11 @@ static int find_cgroup(void *context, const char *path, uint64_t *id) {
     return kernel_cgroup_id(path, id);
 }
 
+static const char *probe_name(void *context, uint32_t id) {
+    struct session *s = context;
+    return id < s->probe_names.count ? s->probe_names.data[id] : NULL;
+}
+
 static const char *syscall_name(void *context, uint32_t number) {
     (void)context;
     return probe_syscall_name(number);
@@ -158,6 +163,7 @@ void session_environment(struct session *s) {
     s->env.find_user_symbol = find_user_symbol;
     s->env.find_cgroup = find_cgroup;
     s->env.syscall_name = syscall_name;
+    s->env.probe_name = probe_name;
     s->env.tai_offset = tai_offset();
     ask_namespace(s);
     s->env.positional = s->options->positional;

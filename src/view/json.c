@@ -82,13 +82,13 @@ static void add_number(int64_t number, bool is_signed, struct strbuf *out) {
 
 void view_json_number(int64_t number, bool is_signed, struct strbuf *out) { add_number(number, is_signed, out); }
 
-static void add_text(const struct view *view, const char *bytes, uint32_t size, struct strbuf *out) {
+static void add_text(const struct view *view, const char *bytes, uint32_t size, bool can_be_cut, struct strbuf *out) {
     bool cut;
     size_t length = view_text_length(bytes, size, &cut);
 
     strbuf_addch(out, '"');
     add_escaped(bytes, length, out);
-    if (cut)
+    if (cut && can_be_cut)
         add_escaped(view_trailer(view), strlen(view_trailer(view)), out);
     strbuf_addch(out, '"');
 }

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-static void add_text(const struct view *view, const char *bytes, uint32_t size, struct strbuf *out) {
+static void add_text(const struct view *view, const char *bytes, uint32_t size, bool can_be_cut, struct strbuf *out) {
     bool cut;
     size_t length = view_text_length(bytes, size, &cut);
 
     strbuf_add(out, bytes, length);
-    if (cut)
+    if (cut && can_be_cut)
         strbuf_addstr(out, view_trailer(view));
 }
 

@@ -25,7 +25,8 @@ struct view_notation {
     const char *tuple_open, *tuple_between, *tuple_close;
     const char *record_open, *record_between, *record_close;
     void (*name)(const char *name, struct strbuf *out); /* of a field, with what stands before its value */
-    void (*text)(const struct view *view, const char *bytes, uint32_t size, struct strbuf *out);
+    /* can_be_cut: what fills its room without a NUL was longer */
+    void (*text)(const struct view *view, const char *bytes, uint32_t size, bool can_be_cut, struct strbuf *out);
     void (*number)(const struct type *type, uint64_t number, struct strbuf *out); /* an integer or enum */
     void (*other)(const struct view *view, const struct type *type, const void *bytes, uint32_t div,
                   struct strbuf *out);

@@ -16,7 +16,7 @@ static void add_value(const struct walk *w, const struct type *type, const char 
 
 static void add_array(const struct walk *w, const struct type *type, const char *bytes, int depth) {
     if (view_is_text_array(type)) {
-        w->notation->text(w->view, bytes, type->count, w->out);
+        w->notation->text(w->view, bytes, type->count, false, w->out);
         return;
     }
     strbuf_addch(w->out, '[');
@@ -93,7 +93,7 @@ static void add_value(const struct walk *w, const struct type *type, const char 
         strbuf_addstr(w->out, *bytes ? "true" : "false");
         return;
     case TYPE_STRING:
-        w->notation->text(w->view, bytes, type->size, w->out);
+        w->notation->text(w->view, bytes, type->size, !type->is_array, w->out);
         return;
     case TYPE_ENUM:
         w->notation->number(type, view_load(type, bytes), w->out);

@@ -68,4 +68,4 @@ def test_array_of_characters_without_an_end():
                  'print($p.b == "DCBAx"); print($p.b == "DCB"); print(strlen($p.b)); $l = "longer"; $l = $p.b; print($l);'
                  '@m[$p.b] = 1; print(@m); print($p.b); }')
     assert (answer.stdout.splitlines()[:7], answer.stderr) == (
-        ["true", "false", "false", "4", "DCBA", "@m[DCBA..]: 1", "DCBA.."], "")
+        ["true", "false", "false", "4", "DCBA", "@m[DCBA]: 1", "DCBA"], "")
