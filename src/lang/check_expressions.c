@@ -432,7 +432,7 @@ static void check_tuple(struct check *c, struct node *node) {
             type = NULL;
         }
         known &= type != NULL;
-        vec_push(c->arena, &types, type ? check_stored(c, type) : NULL);
+        vec_push(c->arena, &types, type ? check_variable_type(c, type) : NULL);
     }
     if (known)
         node->type = type_record(c->arena, types.data, node->names, types.count);
@@ -458,7 +458,7 @@ static void check_sizeof(struct check *c, struct node *node) {
     const struct type *type = operand_type(c, node);
 
     if (type)
-        set_constant(node, type->size, type_int(64, false));
+        set_constant(node, check_sizeof_type(type), type_int(64, false));
 }
 
 /* (btf_id, base_type, full_type): the texts are as long as they are, so that records of equal types are equal. */

@@ -100,6 +100,8 @@ const struct type *check_find_kernel_type(struct check *c, int keyword, const ch
 const char *check_unreadable(const struct location *location);
 /* NULL after an error, and where typeof() is not known yet. */
 const struct type *check_type_name(struct check *c, const struct type_name *name);
+/* What sizeof() says: a tuple is as large as a struct of its elements would be, however it is kept. */
+uint32_t check_sizeof_type(const struct type *type);
 /* For messages; literals show as int64. */
 const char *check_type_text(struct check *c, const struct type *type);
 

@@ -66,7 +66,7 @@ static bool is_tid(const struct node *key) {
     return key->builtin && key->builtin->id == LANG_BUILTIN_tid && !key->next;
 }
 
-/* A value that can be compared byte by byte. */
+/* A value that can be compared byte by byte; as it is, for a tuple. */
 static const struct type *key_type(struct check *c, struct node *key) {
     const struct type *type = check_value(c, key);
 
@@ -77,7 +77,7 @@ static const struct type *key_type(struct check *c, struct node *key) {
         check_hint(c, "keys are integers, strings, pointers, stacks, symbols or tuples of them");
         return NULL;
     }
-    return check_stored(c, type);
+    return check_variable_type(c, type);
 }
 
 static const struct type *keys_type(struct check *c, struct node *keys) {
@@ -91,7 +91,7 @@ static const struct type *keys_type(struct check *c, struct node *keys) {
     }
     if (!known)
         return NULL;
-    return types.count == 1 ? types.data[0] : type_tuple(c->arena, types.data, types.count);
+    return types.count == 1 ? check_stored(c, types.data[0]) : type_tuple(c->arena, types.data, types.count);
 }
 
 bool check_map_keys(struct check *c, struct lang_map *map, struct loc loc, struct node *keys) {

@@ -113,7 +113,7 @@ void check_call_memcmp(struct check *c, struct node *node) {
         const struct type *type = check_positional_string(c, side) ? side->type : check_value(c, side);
         if (!type)
             continue;
-        uint32_t size = side->kind == NODE_STRING ? side->length + 1 : type->size;
+        uint32_t size = side->kind == NODE_STRING ? side->length + 1 : check_sizeof_type(type);
         if (type->kind != TYPE_POINTER && size < least)
             least = size;
         if (has_bytes(type))

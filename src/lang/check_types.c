@@ -336,3 +336,29 @@ const struct type *check_type_name(struct check *c, const struct type_name *name
         type = type_pointer(c->arena, type, SPACE_NONE);
     return type;
 }
+
+/* ---- sizeof ------------------------------------------------------------------------------------------------ */
+
+static uint64_t align_up(uint64_t offset, uint32_t align) { return (offset + align - 1) & ~(uint64_t)(align - 1); }
+
+static uint64_t size_of(const struct type *type, uint32_t *align) {
+    uint64_t size = 0;
+
+    *align = type->kind == TYPE_STRING ? 1 : type->align ? type->align : 1;
+    if (type->kind != TYPE_TUPLE)
+        return type->size;
+    *align = 1;
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        uint32_t own;
+        uint64_t bytes = size_of(type->fields[i].type, &own);
+        size = align_up(size, own) + bytes;
+        *align = own > *align ? own : *align;
+    }
+    return align_up(size, *align);
+}
+
+uint32_t check_sizeof_type(const struct type *type) {
+    uint32_t align;
+
+    return (uint32_t)size_of(type, &align);
+}

@@ -318,9 +318,11 @@ ir_value lower_memcmp(struct lower *l, const struct node *node) {
     struct ir_function *f = l->f;
     const struct node *left = node->child, *right = left->next, *count = right->next;
     uint32_t size = CHECK_MEMCMP_MOST;
-    if (count->is_constant)
+    if (count->is_constant) {
         size = (uint32_t)count->number;
-    else if (left->type->kind != TYPE_POINTER || right->type->kind != TYPE_POINTER)
+        if (left->type->kind == TYPE_TUPLE && size >= check_sizeof_type(left->type)) /* all of it */
+            size = left->type->size;
+    } else if (left->type->kind != TYPE_POINTER || right->type->kind != TYPE_POINTER)
         size = left->type->kind == TYPE_POINTER                                            ? right->type->size
                : right->type->kind == TYPE_POINTER || left->type->size < right->type->size ? left->type->size
                                                                                            : right->type->size;

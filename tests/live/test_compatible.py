@@ -120,3 +120,58 @@ def test_code_without_headers(trace, tmp_path):
     assert refused.returncode == 1 and "too short for an ELF file" in refused.stderr
     answer = run(f"uprobe:{code}:0x1 {{ @ = count(); }}", "--unsafe", "-c", f"{sys.executable} {script} {code}")
     assert "@: 1" in answer.stdout.splitlines(), answer.stdout + answer.stderr
+
+
+# ---- values --------------------------------------------------------------------------------------------------------------
+
+VALUES = {
+    "size-of-a-tuple": ('print(sizeof(((int8)1, (int16)1, (int32)1))); print(sizeof(((int32)1, "abc", (int8)1)));'
+                        'print(sizeof((1, (2, (int64)3)))); print(sizeof((a=pid, b=(int8)1)));', ["8", "12", "24", "8"]),
+    "elements-grow": ('$t = (1, "a"); print($t); $t = (300, "abc"); print($t); $t = (-5, "b"); print(($t.0, $t));'
+                      'print(sizeof($t));', ["(1, a)", "(300, abc)", "(-5, (-5, b))", "6"]),
+    "keys-grow": ('@m[1, 2] = 1; @m[300, -1] = 2; @m[(1, 2)] += 5; $k = (70000, 2); @m[$k] = 7; print(@m[1, 2]);'
+                  'print(has_key(@m, (300, -1))); delete(@m, (1, 2)); print(len(@m)); print(@m[70000, 2]); clear(@m);',
+                  ["6", "true", "2", "7"]),
+    "signs-meet": ('$t = ((uint32)4000000000, (uint8)200); $u = ((int32)-1, (int8)-1); print($t == $u); $t = $u; print($t);'
+                   '$t = ((uint32)4000000000, (uint8)200); print($t); print($t == (4000000000, 200));',
+                   ["false", "(-1, -1)", "(4000000000, 200)", "true"]),
+    "values-in-maps": ('@v[1] = ((int8)-1, true, "x"); @v[2] = (1000, false, "long"); @w = @v[1]; print(@w); print(@w.0 + 1);'
+                       'for ($kv : @v) { if ($kv.1.0 == -1) { print($kv); } } clear(@v); clear(@w);',
+                       ["@w: (-1, true, x)", "0", "(1, (-1, true, x))"]),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_tuples(name):
+    statements, expected = VALUES[name]
+    assert lines(f"begin {{ {statements} }}") == expected
+
+
+def test_array_of_characters_may_be_full():
+    program = ("struct full { char a[8]; } begin { $x = 0x4847464544434241; $p = (struct full *)&$x; print($p.a); print(*$p);"
+               'print(str_concat($p.a, $p.a)); print(str_concat("<", str_concat($p.a, ">"))); print(($p.a, 1));'
+               '@m[$p.a] = $p.a; print(@m); $l = "a longer one"; $l = $p.a; print($l); clear(@m); }')
+    assert [line for line in lines(program) if line] == [
+        "ABCDEFGH", "{ .a = ABCDEFGH }", "ABCDEFGHABCDEFGH", "<ABCDEFGH>", "(ABCDEFGH, 1)", "@m[ABCDEFGH]: ABCDEFGH", "ABCDEFGH"]
+
+
+# ---- the name of the probe as a text ---------------------------------------------------------------------------------------
+
+def test_name_of_the_only_probe():
+    assert lines('begin { print(strcontains(probe, "egi")); print(strlen(probe)); print(str_concat(probe, "!")); print(str(probe)); }') == [
+        "true", "5", "begin!", "begin"]
+
+
+def test_name_of_one_of_many_probes(trace, workload):
+    functions = workload("functions", 5, "all")
+    path = functions.path.parent / "libfixture.so"
+    name = f"uprobe:{path}:f17"
+    answer = trace(f"""uprobe:{path}:f1* {{
+        if (strcontains(probe, ":f17") && strlen(probe) == strlen("{name}")) {{ @contains[probe] = count(); }}
+        if (probe == "{name}") {{ @equal[str(probe)] = count(); }}
+        if (probe != "{name}") {{ @other = count(); }}
+        if (probe == "nobody") {{ @nobody = 1; }}
+        $p = probe; @lengths[strlen($p), $p] = 1; }}""", "-p", functions.pid, run=functions)
+    assert answer.keyed("@contains") == answer.keyed("@equal") and list(answer.keyed("@equal")) == [name]
+    assert f"@lengths[{len(name)}, {name}]: 1" in answer.lines() and "@nobody" not in answer.stdout
+    assert answer.values("@other") == [5 * 110]

@@ -43,7 +43,7 @@ CASES = {
                    '$b = str_concat($c, $c); print($b); print(strlen(str_concat($b, $b)));',
                    ["abcdef", "tarsier-x", 9, "true", "@k[tarsiertarsier]: 1", "tarsier-xtarsier-x", 36]),
     "memcmp": ('print(memcmp("abc", "abd", 3)); print(memcmp("abd", "abc", 3)); print(memcmp("abc", "abd", 2)); '
-               'print(memcmp(5, 3, 1)); print(memcmp((1, 2), (1, 3), 16)); $x = (uint64)0x0200; $y = (uint64)0x0103; '
+               'print(memcmp(5, 3, 1)); print(memcmp((1, 2), (1, 3), sizeof((1, 2)))); $x = (uint64)0x0200; $y = (uint64)0x0103; '
                "print(memcmp($x, $y, 8)); print(memcmp($x, $x, 8));", [-1, 1, 0, 1, -1, -1, 0]),
     "memcmp-size": ('$k = 2; print(memcmp("abc", "abd", $k)); $k = 3; print(memcmp("abc", "abd", $k)); $k = 100; '
                     'print(memcmp("abc", "abd", $k)); $k = 0; print(memcmp("abc", "xyz", $k));', [0, -1, -1, 0]),

@@ -77,7 +77,7 @@ CASES = {
                  'print(typeinfo(struct bits *).full_type); if comptime (typeinfo($x).base_type == "int") { print(1) } '
                  'else { print(2) } print(typeinfo((a=1, b="x")).full_type);',
                  lines("{ .btf_id = 0, .base_type = int, .full_type = int16 }", "true", "int", "struct bits *", 1,
-                       "record { .a = int64, .b = string[2] }")),
+                       "record { .a = int8, .b = string[2] }")),
     "enums": ('$a = PIDTYPE_TGID; printf("%d %s %s\\n", $a, $a, PIDTYPE_SID); print($a + 1); @e[$a] = PIDTYPE_PID; print(@e);'
               'print((enum pid_type)2); print(@e[PIDTYPE_TGID] == PIDTYPE_PID);',
               lines("1 PIDTYPE_TGID PIDTYPE_SID", 2, "@e[PIDTYPE_TGID]: PIDTYPE_PID", "PIDTYPE_PGID", "true")),
