@@ -12,7 +12,7 @@ const struct profile_cut_text profile_cut_texts[PROFILE_CUTS] = {
                                                   "(java: -XX:+PreserveFramePointer)"},
     [PROFILE_CUT_DEPTH] = {"deeper than kept", ""},
     [PROFILE_CUT_FOREIGN] = {"32-bit or starting program", ""},
-    [PROFILE_CUT_UNKNOWN] = {"cut", "the file does not tell why: record it with tarsier profile"},
+    [PROFILE_CUT_UNKNOWN] = {"not told why", "the file does not tell why: record it with tarsier profile"},
 };
 
 /* Tables from content to number. Contents with the same hash are chained by trying the next key, so no collision can

@@ -95,6 +95,7 @@ struct profile {
     const char *event; /* "cpu-clock", "off-cpu", ... */
     const char *unit;  /* "samples", "ns", ... */
     const char *command, *host;
+    const char *note;     /* what a reader of the results should know, as a sentence; NULL nothing */
     uint64_t period_ns;   /* between two samples of a CPU; 0 not periodic */
     uint64_t start_ns;    /* of the first sample, since 1970; 0 not known */
     uint64_t duration_ns; /* 0 not known */

@@ -33,7 +33,7 @@ struct cli_option_set {
     bool command_follows; /* the first word that is no option begins a command line of somebody else */
 };
 extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options, cli_flame_options,
-    cli_profile_options;
+    cli_profile_options, cli_report_options;
 
 struct cli_exit_info {
     int code;
@@ -90,6 +90,9 @@ bool cli_wants_color(void); /* on standard error */
 /* A file, or standard input for "-". False: it cannot be read, and the user has been told. The text is the caller's. */
 bool cli_read_program(const char *path, struct strbuf *text, struct source *source);
 
+/* Prints a long text, on a terminal through the user's pager. False: it can not be written, which has been told. */
+bool cli_page(const struct strbuf *text, bool at_once);
+
 int cli_trace(const struct cli_request *request);
 int cli_list(const struct cli_request *request);
 int cli_info(const struct cli_request *request);
@@ -101,6 +104,7 @@ int cli_format_words(int argc, char **argv, struct cli_request *request);   /* t
 int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
 int cli_flame_words(int argc, char **argv, struct cli_request *request);    /* tarsier flame */
 int cli_profile_words(int argc, char **argv, struct cli_request *request);  /* tarsier profile */
+int cli_report_words(int argc, char **argv, struct cli_request *request);   /* tarsier report */
 int cli_probe_info(const struct cli_request *request);
 int cli_format_program(const struct cli_request *request); /* --fmt */
 

@@ -31,6 +31,8 @@ const struct cli_command cli_commands[] = {
      cli_function_words},
     {"functrace", "PATTERN", "calls of functions as they happen", NULL, NULL, &cli_function_options,
      cli_function_words},
+    {"report", "[FILE]", "what a profile says: perf.data and other files with stacks as tables and call trees", NULL,
+     NULL, &cli_report_options, cli_report_words},
     {"probe-info", "FUNCTION", "how a function of the kernel can be probed here", NULL, cli_probe_info, NULL, NULL},
     {"help", "[TOPIC]", "about a function, variable, probe, setting, option or command", NULL, cli_help, NULL, NULL},
     {"man", "[PAGE]", "a manual page, as roff: tarsier, fmt, flame or language", NULL, cli_man, NULL, NULL},

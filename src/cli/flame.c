@@ -74,7 +74,8 @@ static int draw(struct arena *arena, const char *path, const struct flame_reques
         fprintf(stderr, "ERROR: the picture needs a file\nHINT: tarsier flame -o x.svg %s\n", path);
         return SESSION_USER_ERROR;
     }
-    struct profile *profile = profile_read(arena, path, &error);
+    struct profile *profile =
+        profile_read(arena, path, &(struct profile_read_options){.with_times = format->times}, &error);
     if (!profile) {
         fprintf(stderr, "ERROR: %s\n", error);
         return SESSION_USER_ERROR;

@@ -120,4 +120,15 @@ struct object_lines {
 void object_dwarf_lines(struct object_dwarf *dwarf, const char *file, uint32_t line, uint32_t column,
                         struct object_lines *out);
 
+/* ---- from code to the source ---------------------------------------------------------------------------------- */
+
+struct object_place {
+    const char *function; /* as in the source; linkage name of C++ and Rust where there is one; NULL not known */
+    const char *file;     /* NULL not known */
+    uint32_t line;        /* 0 not known */
+};
+/* What an instruction belongs to: [0] is the innermost inlined copy, the last one the function itself; those behind the
+ * first tell where the copy is called. Their number, at most `most`; 0: nothing is known. */
+uint32_t object_dwarf_places(struct object_dwarf *dwarf, uint64_t address, struct object_place *places, uint32_t most);
+
 #endif

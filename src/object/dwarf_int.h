@@ -8,6 +8,7 @@
  *   dwarf_convention.c  the calling conventions: where arguments and results are
  *   dwarf_location.c    location descriptions and lists of ranges
  *   dwarf_line.c        source lines
+ *   dwarf_place.c       from an address to the source
  *   dwarf_names.h       the numbers of the standard
  */
 #ifndef TARSIER_OBJECT_DWARF_INT_H
@@ -84,7 +85,8 @@ struct dwarf_unit {
     uint16_t language;
     uint8_t address_size, offset_size;
     bool is_ready, is_broken;
-    bool was_walked; /* by a search for inlined copies */
+    bool was_walked;             /* by a search for inlined copies */
+    struct dwarf_places *places; /* from addresses to the source; NULL until it is needed */
 };
 
 struct object_dwarf {
@@ -196,6 +198,20 @@ struct dwarf_parameters {
 struct location dwarf_place_parameter(struct dwarf_parameters *state, const struct dwarf_die *type);
 /* `type` NULL: none. Takes the register of a hidden pointer. */
 struct location dwarf_place_result(struct dwarf_parameters *state, const struct dwarf_die *type);
+
+/* dwarf_line.c */
+struct dwarf_line_row {
+    uint64_t address;
+    uint32_t file, line; /* from here on; file: number in the unit's list */
+    uint32_t order;      /* in the file */
+    bool is_end;         /* no code of this piece from here on */
+};
+struct dwarf_line_rows {
+    struct dwarf_line_row *data;
+    uint32_t count, capacity;
+};
+void dwarf_line_rows(struct dwarf_unit *unit, struct dwarf_line_rows *out); /* appends, sorted by address */
+const char *dwarf_line_file(struct dwarf_unit *unit, uint32_t number);      /* NULL: no such file; in the arena */
 
 /* dwarf_location.c */
 struct location dwarf_locate(const struct dwarf_die *variable, uint64_t address, bool is_entry);

@@ -45,8 +45,10 @@ struct header {
 };
 
 struct wanted {
-    const char *file;
+    const char *file; /* NULL: the path of file `number` */
     uint32_t line, column;
+    uint32_t number;
+    const char *path; /* the answer */
     struct object_lines *out;
     struct object_dwarf *dwarf;
 };
@@ -93,8 +95,17 @@ static void note_file(struct wanted *wanted, const char *path) {
     vec_push(wanted->dwarf->arena, &out->files, arena_strdup(wanted->dwarf->arena, path));
 }
 
+/* By the last part of its path alone, before the whole is put together. */
+static bool may_be(const struct wanted *wanted, uint32_t number, const char *name) {
+    const char *base = strrchr(name, '/');
+
+    return wanted->file ? str_ends(wanted->file, base ? base + 1 : name) : number == wanted->number;
+}
+
 static void add_file(struct wanted *wanted, struct file_set *set, uint32_t number, const char *path) {
-    if (!is_file(path, wanted->file))
+    if (!wanted->file)
+        wanted->path = arena_strdup(wanted->dwarf->arena, path);
+    if (!wanted->file || !is_file(path, wanted->file))
         return;
     if (number >= set->count) {
         uint32_t count = number + 64;
@@ -122,7 +133,7 @@ static void old_files(struct header *header, struct dwarf_reader *in, struct wan
         uint64_t index = dwarf_uleb(in);
         dwarf_uleb(in);
         dwarf_uleb(in);
-        if (!str_ends(wanted->file, strrchr(name, '/') ? strrchr(name, '/') + 1 : name))
+        if (!may_be(wanted, number, name))
             continue;
         struct dwarf_reader list = directories;
         for (uint64_t i = 0; i < index && !list.is_bad; i++)
@@ -188,8 +199,7 @@ static void new_files(struct header *header, struct dwarf_reader *in, struct wan
     for (uint32_t number = 0; number < count && number < MOST_FILES; number++) {
         if (!read_entry(header, in, &files, &name, &index))
             break;
-        const char *base = strrchr(name, '/');
-        if (!str_ends(wanted->file, base ? base + 1 : name))
+        if (!may_be(wanted, number, name))
             continue;
         struct dwarf_reader at = list;
         directory = "";
@@ -257,11 +267,28 @@ struct candidates {
     VEC(struct candidate) items;
 };
 
-static void take_row(const struct wanted *wanted, const struct file_set *set, const struct row *row,
-                     struct candidates *out) {
+/* What becomes of the rows of a program. */
+struct rows {
+    void (*take)(struct rows *rows, const struct row *row, bool is_end);
+    void (*end)(struct rows *rows, bool is_left_out); /* of a row of them that belong together */
+};
+
+struct search_rows {
+    struct rows rows;
+    const struct wanted *wanted;
+    const struct file_set *set;
+    struct candidates *out;
+    uint32_t begin;
+};
+
+static void take_row(struct rows *rows, const struct row *row, bool is_end) {
+    struct search_rows *search = (struct search_rows *)rows;
+    const struct wanted *wanted = search->wanted;
+    const struct file_set *set = search->set;
+    struct candidates *out = search->out;
     struct object_lines *lines = wanted->out;
 
-    if (row->file >= set->count || !set->bits[row->file] || !row->is_stmt || row->line == 0)
+    if (is_end || row->file >= set->count || !set->bits[row->file] || !row->is_stmt || row->line == 0)
         return;
     if (row->line < wanted->line && row->line > lines->before)
         lines->before = row->line;
@@ -331,25 +358,30 @@ static bool step(const struct header *header, struct dwarf_reader *in, struct ro
     }
 }
 
-static void run(const struct header *header, const struct wanted *wanted, const struct file_set *set,
-                struct candidates *out) {
+static void end_rows(struct rows *rows, bool is_left_out) {
+    struct search_rows *search = (struct search_rows *)rows;
+
+    if (is_left_out)
+        search->out->items.count = search->begin;
+    search->begin = search->out->items.count;
+}
+
+static void run(const struct header *header, struct rows *rows) {
     const struct row first = {.file = 1, .line = 1, .is_stmt = header->is_stmt};
     struct dwarf_reader in = header->program;
     struct row row = first;
-    uint32_t begin = out->items.count;
     uint64_t start = UINT64_MAX;
 
     for (uint32_t i = 0; i < MOST_ROWS && in.at < in.end && !in.is_bad; i++) {
         bool is_end = false;
         if (step(header, &in, &row, &is_end)) {
             start = start == UINT64_MAX ? row.address : start;
-            take_row(wanted, set, &row, out);
+            rows->take(rows, &row, false);
         }
         if (!is_end)
             continue;
-        if (start == 0) /* of a function that the linker left out */
-            out->items.count = begin;
-        begin = out->items.count;
+        rows->take(rows, &row, true);
+        rows->end(rows, start == 0); /* 0: of a function that the linker left out */
         start = UINT64_MAX;
         row = first;
     }
@@ -415,7 +447,8 @@ static void search_unit(struct dwarf_unit *unit, struct wanted *wanted) {
     if (!dwarf_unit_ready(unit) || unit->line_offset == UINT64_MAX || !read_header(unit, &header, wanted, &set) ||
         set.count == 0)
         return;
-    run(&header, wanted, &set, &found);
+    struct search_rows search = {{take_row, end_rows}, wanted, &set, &found, 0};
+    run(&header, &search.rows);
     if (found.items.count == 0)
         return;
     find_owners(unit, found.items.data, found.items.count);
@@ -446,4 +479,61 @@ void object_dwarf_lines(struct object_dwarf *dwarf, const char *file, uint32_t l
         if (kept == 0 || out->found.data[kept - 1].address != out->found.data[i].address)
             out->found.data[kept++] = out->found.data[i];
     out->found.count = kept;
+}
+
+/* ---- all rows of a unit, for dwarf_place.c ----------------------------------------------------------------------- */
+
+struct all_rows {
+    struct rows rows;
+    struct arena *arena;
+    struct dwarf_line_rows *out;
+    uint32_t begin;
+};
+
+static void keep_row(struct rows *rows, const struct row *row, bool is_end) {
+    struct all_rows *all = (struct all_rows *)rows;
+    struct dwarf_line_row one = {row->address, (uint32_t)row->file, is_end ? 0 : row->line, all->out->count, is_end};
+
+    vec_push(all->arena, all->out, one);
+}
+
+static void end_kept(struct rows *rows, bool is_left_out) {
+    struct all_rows *all = (struct all_rows *)rows;
+
+    if (is_left_out)
+        all->out->count = all->begin;
+    all->begin = all->out->count;
+}
+
+static int compare_rows(const void *a, const void *b) {
+    const struct dwarf_line_row *x = a, *y = b;
+
+    if (x->address != y->address)
+        return x->address < y->address ? -1 : 1;
+    if (x->is_end != y->is_end)
+        return x->is_end ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+void dwarf_line_rows(struct dwarf_unit *unit, struct dwarf_line_rows *out) {
+    struct wanted nothing = {.number = UINT32_MAX, .dwarf = unit->dwarf};
+    struct all_rows all = {{keep_row, end_kept}, unit->dwarf->arena, out, 0};
+    struct file_set set = {0};
+    struct header header;
+
+    if (!dwarf_unit_ready(unit) || unit->line_offset == UINT64_MAX || !read_header(unit, &header, &nothing, &set))
+        return;
+    run(&header, &all.rows);
+    if (out->count)
+        qsort(out->data, out->count, sizeof *out->data, compare_rows);
+}
+
+const char *dwarf_line_file(struct dwarf_unit *unit, uint32_t number) {
+    struct wanted wanted = {.number = number, .dwarf = unit->dwarf};
+    struct file_set set = {0};
+    struct header header;
+
+    if (!dwarf_unit_ready(unit) || unit->line_offset == UINT64_MAX || !read_header(unit, &header, &wanted, &set))
+        return NULL;
+    return wanted.path;
 }

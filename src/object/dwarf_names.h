@@ -56,6 +56,8 @@ enum dwarf_at {
     DW_AT_abstract_origin = 0x31,
     DW_AT_artificial = 0x34,
     DW_AT_calling_convention = 0x36,
+    DW_AT_call_file = 0x58,
+    DW_AT_call_line = 0x59,
     DW_AT_count = 0x37,
     DW_AT_data_member_location = 0x38,
     DW_AT_declaration = 0x3c,

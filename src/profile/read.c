@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 const struct profile_reader profile_readers[] = {
+    {"perf.data", profile_is_perf, profile_read_perf},
     {"folded stacks", profile_is_folded, profile_read_folded},
 };
 const unsigned profile_reader_count = sizeof profile_readers / sizeof *profile_readers;
@@ -36,6 +37,10 @@ static int open_input(int fd, struct input *input) {
         return -EISDIR;
     if (!S_ISREG(status.st_mode) || status.st_size == 0)
         return read_pipe(fd, input);
+    /* whoever can shorten a mapped file can end us */
+    bool is_ours = (status.st_uid == 0 || status.st_uid == geteuid()) && !(status.st_mode & (S_IWGRP | S_IWOTH));
+    if (!is_ours)
+        return read_pipe(fd, input);
     void *mapped = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (mapped == MAP_FAILED)
         return read_pipe(fd, input);
@@ -53,14 +58,14 @@ static void close_input(struct input *input) {
 }
 
 static struct profile *read_input(struct arena *arena, const char *name, const struct input *input,
-                                  const char **error) {
+                                  const struct profile_read_options *options, const char **error) {
     for (unsigned i = 0; i < profile_reader_count; i++) {
         const struct profile_reader *reader = &profile_readers[i];
         if (!reader->recognises(input->bytes, input->size))
             continue;
         struct profile *profile = profile_new(arena);
         const char *wrong = "damaged";
-        if (reader->read(profile, input->bytes, input->size, &wrong))
+        if (reader->read(profile, input->bytes, input->size, options, &wrong))
             return profile;
         *error = arena_printf(arena, "%s (%s): %s", name, reader->name, wrong);
         return NULL;
@@ -69,7 +74,8 @@ static struct profile *read_input(struct arena *arena, const char *name, const s
     return NULL;
 }
 
-struct profile *profile_read(struct arena *arena, const char *path, const char **error) {
+struct profile *profile_read(struct arena *arena, const char *path, const struct profile_read_options *options,
+                             const char **error) {
     bool standard_input = strcmp(path, "-") == 0;
     const char *name = standard_input ? "standard input" : path;
     int fd = standard_input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -79,7 +85,7 @@ struct profile *profile_read(struct arena *arena, const char *path, const char *
     if (failed < 0)
         *error = arena_printf(arena, "cannot read %s: %s", name, strerror(-failed));
     else
-        profile = read_input(arena, name, &input, error);
+        profile = read_input(arena, name, &input, options, error);
     close_input(&input);
     if (fd >= 0)
         close(fd);

@@ -12,20 +12,31 @@
 
 #include "base/profile.h"
 
+struct profile_read_options {
+    bool with_times;   /* keep when each sample was, if the file tells */
+    const char *event; /* of a file with several: this one; NULL: the first that has samples */
+};
+
 struct profile_reader {
     const char *name; /* as messages call it */
     /* By the bytes at the front; size may be 0. */
     bool (*recognises)(const uint8_t *bytes, size_t size);
     /* Fills an empty profile. False: *error (in the profile's arena) tells what is wrong, and where. */
-    bool (*read)(struct profile *profile, const uint8_t *bytes, size_t size, const char **error);
+    bool (*read)(struct profile *profile, const uint8_t *bytes, size_t size, const struct profile_read_options *options,
+                 const char **error);
 };
 extern const struct profile_reader profile_readers[];
 extern const unsigned profile_reader_count;
 
 /* The profile in a file ("-": standard input). NULL: *error tells why, as a sentence with the file's name. */
-struct profile *profile_read(struct arena *arena, const char *path, const char **error);
+struct profile *profile_read(struct arena *arena, const char *path, const struct profile_read_options *options,
+                             const char **error);
 
 bool profile_is_folded(const uint8_t *bytes, size_t size);
-bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size, const char **error);
+bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size,
+                         const struct profile_read_options *options, const char **error);
+bool profile_is_perf(const uint8_t *bytes, size_t size);
+bool profile_read_perf(struct profile *profile, const uint8_t *bytes, size_t size,
+                       const struct profile_read_options *options, const char **error);
 
 #endif

@@ -13,20 +13,11 @@ enum {
 };
 static const uint64_t weights_most = UINT64_MAX / 4; /* and no sum does */
 
-/* A frame of a stack: where its name ends in the line (the place of the `;`), and its node. */
-struct step {
-    size_t end;
-    uint32_t node;
-};
-
 struct folded {
     struct profile *profile;
     uint64_t line, total;
     uint32_t thread;
     const char **error;
-    /* The stack of the line before: most lines begin as it does, and what is the same need not be looked up again. */
-    struct object_text last;
-    VEC(struct step) steps;
 };
 
 static bool wrong(struct folded *f, const char *what) {
@@ -107,41 +98,23 @@ static uint32_t cut_frame(struct folded *f, struct object_text reason) {
     return profile_frame(f->profile, &frame);
 }
 
-/* How many frames the stack has in common with the one before. */
-static uint32_t same_frames(const struct folded *f, struct object_text stack) {
-    size_t size = object_text_length(stack), before = object_text_length(f->last), same = 0;
-    uint32_t frames = 0;
-    while (same < size && same < before && stack.at[same] == f->last.at[same])
-        same++;
-    bool is_whole = same == before && (same == size || stack.at[same] == ';');
-    while (frames < f->steps.count && (f->steps.data[frames].end < same || (is_whole && frames + 1 == f->steps.count)))
-        frames++;
-    return frames;
-}
-
 /* The node of a stack. *cut: how it ended, if it says. */
 static bool read_stack(struct folded *f, struct object_text stack, uint32_t *node, enum profile_cut *cut) {
-    struct object_text rest = stack, first = object_text_until(&rest, ';');
-    *cut = take_cut(&first) ? cut_of(first) : PROFILE_CUT_UNKNOWN;
+    uint32_t depth = 0;
     *node = 0;
+    *cut = PROFILE_CUT_UNKNOWN;
     if (object_text_equals(stack, "[no stack]"))
         return true;
-    f->steps.count = same_frames(f, stack);
-    f->last = rest = stack;
-    if (f->steps.count) {
-        const struct step *step = &f->steps.data[f->steps.count - 1];
-        *node = step->node;
-        rest.at += step->end + (step->end < object_text_length(stack));
-    }
-    while (object_text_length(rest)) {
-        struct object_text name = object_text_until(&rest, ';');
-        size_t end = (size_t)(name.end - stack.at);
+    while (object_text_length(stack)) {
+        struct object_text name = object_text_until(&stack, ';');
         if (!object_text_length(name))
             continue;
-        if (f->steps.count == FRAMES_MOST)
+        if (depth++ == FRAMES_MOST)
             return wrong(f, "more frames than any stack has");
-        *node = profile_node(f->profile, *node, take_cut(&name) ? cut_frame(f, name) : frame_of(f, name));
-        vec_push(f->profile->arena, &f->steps, ((struct step){end, *node}));
+        bool is_cut = take_cut(&name);
+        if (is_cut)
+            *cut = cut_of(name);
+        *node = profile_node(f->profile, *node, is_cut ? cut_frame(f, name) : frame_of(f, name));
     }
     return true;
 }
@@ -167,7 +140,9 @@ static bool read_line(struct folded *f, struct object_text line) {
     return true;
 }
 
-bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size, const char **error) {
+bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size,
+                         const struct profile_read_options *options, const char **error) {
+    (void)options; /* it tells no times */
     struct folded f = {.profile = profile, .error = error};
     struct object_text rest = object_text((const char *)bytes, size), line;
     struct profile_thread nobody;

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -64,6 +65,65 @@ struct symbol_file *symbol_file_of(struct symbol_cache *cache, uint32_t tgid, co
         hash_put_number(&cache->files, key, file);
     }
     return file;
+}
+
+static bool has_build_id(struct object_elf *elf, const uint8_t *wanted, uint32_t wanted_size) {
+    uint32_t size = 0;
+    const uint8_t *bytes = wanted_size ? object_elf_build_id(elf, &size) : NULL;
+
+    return !wanted_size || (bytes && size == wanted_size && memcmp(bytes, wanted, size) == 0);
+}
+
+static struct object_elf *open_checked(const char *path, const uint8_t *build_id, uint32_t size) {
+    const char *error;
+    struct object_elf *elf = object_elf_open(path, &error);
+
+    if (elf && !has_build_id(elf, build_id, size)) {
+        object_elf_close(elf);
+        elf = NULL;
+    }
+    return elf;
+}
+
+/* perf keeps copies as ~/.debug/.build-id/xx/yyyy.../elf. */
+static struct object_elf *open_kept(const uint8_t *build_id, uint32_t size) {
+    const char *home = getenv("HOME");
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/.debug/.build-id/", home ? home : "");
+
+    for (uint32_t i = 0; i < size && length + 8 < (int)sizeof path; i++)
+        length += snprintf(path + length, sizeof path - (size_t)length, i ? "%02x" : "%02x/", build_id[i]);
+    if (!home || !size || length + 8 >= (int)sizeof path)
+        return NULL;
+    memcpy(path + length, "/elf", sizeof "/elf");
+    return open_checked(path, build_id, size);
+}
+
+struct symbol_file *symbol_file_by_path(struct symbol_cache *cache, const char *path, const uint8_t *build_id,
+                                        uint32_t size) {
+    if (strcmp(path, "[vdso]") == 0) {
+        if (!cache->vdso.path)
+            symbol_file_init_vdso(cache);
+        return cache->vdso.elf && has_build_id(cache->vdso.elf, build_id, size) ? &cache->vdso : NULL;
+    }
+    char key[PATH_MAX + 64];
+    int length = snprintf(key, sizeof key, "%.*s ", PATH_MAX, path);
+    for (uint32_t i = 0; i < size && i < 20; i++)
+        length += snprintf(key + length, sizeof key - (size_t)length, "%02x", build_id[i]);
+    uint64_t number = hash_bytes(key, (size_t)length);
+    struct symbol_file *file = hash_get_number(&cache->files, number);
+    if (!file) {
+        file = add_file(cache, path);
+        file->elf = path[0] == '/' ? open_checked(path, build_id, size) : NULL;
+        if (!file->elf)
+            file->elf = open_kept(build_id, size);
+        hash_put_number(&cache->files, number, file);
+    }
+    return file->elf ? file : NULL;
+}
+
+struct object_elf *symbol_file_elf(const struct symbol_file *file) {
+    return file->elf;
 }
 
 /* The vdso is the same in all processes, and ours is the one that nobody else has written to. */

@@ -23,15 +23,27 @@ void symbol_cache_close(struct symbol_cache *cache) {
     object_kallsyms_free(cache->kallsyms);
 }
 
-bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out) {
-    struct object_kernel_symbol symbol;
+static void load_kallsyms(struct symbol_cache *cache) {
     int error;
 
-    *out = (struct symbol_name){0};
     if (!cache->has_loaded_kallsyms) {
         cache->has_loaded_kallsyms = true;
         cache->kallsyms = object_kallsyms_load(NULL, &error); /* refused: addresses stay addresses */
     }
+}
+
+uint64_t symbol_kernel_address(struct symbol_cache *cache, const char *name) {
+    struct object_kernel_symbol symbol;
+
+    load_kallsyms(cache);
+    return cache->kallsyms && object_kallsyms_by_name(cache->kallsyms, name, &symbol) ? symbol.address : 0;
+}
+
+bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out) {
+    struct object_kernel_symbol symbol;
+
+    *out = (struct symbol_name){0};
+    load_kallsyms(cache);
     if (!cache->kallsyms || !object_kallsyms_at(cache->kallsyms, address, &symbol))
         return false;
     *out = (struct symbol_name){symbol.name, address - symbol.address,

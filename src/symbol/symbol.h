@@ -33,12 +33,26 @@ void symbol_cache_close(struct symbol_cache *cache);
 
 /* True when the name is known; else module and address may be. */
 bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_name *out);
+/* Where a function of the kernel begins; 0 when it is not known. */
+uint64_t symbol_kernel_address(struct symbol_cache *cache, const char *name);
 bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out);
 
 /* Reads the mappings of a process and opens its files now, so that its addresses have names after it has ended. False
  * when it has gone already. Repeated: reads the mappings again. What is learnt before an execve is of no use after it,
  * so learn a command that was just started once it runs its program. */
 bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid);
+
+/* Files without a process, for recordings: addresses in the file to names. The file at `path` counts when its build id
+ * is the given one (size 0: any); else the one that perf keeps under this build id in ~/.debug. NULL when there is
+ * none. "[vdso]" is this kernel's. */
+struct symbol_file;
+struct symbol_file *symbol_file_by_path(struct symbol_cache *cache, const char *path, const uint8_t *build_id,
+                                        uint32_t size);
+/* The function at an offset in the file. True when the name is known; else module and address may be. */
+bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
+                      struct symbol_name *out);
+/* For lines and inlined calls. NULL when it is no ELF file. */
+struct object_elf *symbol_file_elf(const struct symbol_file *file);
 
 enum symbol_stack_mode {
     SYMBOL_STACK_BPFTRACE, /* "        name+off" */

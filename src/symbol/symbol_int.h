@@ -63,9 +63,6 @@ uint64_t symbol_now(void); /* CLOCK_MONOTONIC_COARSE, in ns */
 /* The file behind a mapping of a living process; NULL for anonymous memory. */
 struct symbol_file *symbol_file_of(struct symbol_cache *cache, uint32_t tgid, const struct object_map *map);
 void symbol_file_init_vdso(struct symbol_cache *cache);
-/* The function at an offset in the file. */
-bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
-                      struct symbol_name *out);
 
 /* The process, its mappings read; NULL when it is not known and gone. */
 struct symbol_process *symbol_process_get(struct symbol_cache *cache, uint32_t tgid);

@@ -3,7 +3,6 @@
 
 /* Where one ending ends in another, the longer one stands first. */
 const struct profile_format profile_formats[] = {
-    {".svg", "a flame graph that opens everywhere", false, profile_write_svg},
     {".folded", "text, a stack a line: for grep and scripts", false, profile_write_folded},
 };
 const unsigned profile_format_count = sizeof profile_formats / sizeof *profile_formats;

@@ -1,13 +1,14 @@
 #include "view/profile_text.h"
 #include "base/arena.h"
 #include "base/hash.h"
+#include "base/profile_tree.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
 enum { AMOUNT_WIDTH = 10, NAME_WIDTH = 48, TREE_DEPTH = 200, TREE_LINES = 120 };
 
 /* Names come from programs: nothing in them shall move the cursor. */
-static void add_clean(const char *text, struct strbuf *out) {
+void view_clean_text(const char *text, struct strbuf *out) {
     for (; *text; text++)
         strbuf_addch(out, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
@@ -78,7 +79,7 @@ void view_profile_badge(const struct profile *p, struct strbuf *out) {
         strbuf_addf(out, " on %u CPU%s", p->cpus, p->cpus == 1 ? "" : "s");
     if (*p->command) {
         strbuf_addstr(out, ": ");
-        add_clean(p->command, out);
+        view_clean_text(p->command, out);
     }
     strbuf_addstr(out, "\nuser stacks: ");
     if (with_user) {
@@ -97,7 +98,7 @@ void view_profile_badge(const struct profile *p, struct strbuf *out) {
 
 struct function {
     uint32_t name, module; /* of the profile */
-    uint16_t kind;
+    uint32_t frame;        /* one of its frames */
     uint64_t self, total;
     uint32_t seen; /* the last node that was counted for it, + 1 */
 };
@@ -118,7 +119,7 @@ static struct functions find_functions(const struct profile *p, struct arena *ar
         uint64_t key = (uint64_t)frame->module << 32 | frame->name;
         uintptr_t number = (uintptr_t)hash_get_number(&numbers, key);
         if (!number) {
-            found.items[found.count] = (struct function){frame->name, frame->module, frame->kind, 0, 0, 0};
+            found.items[found.count] = (struct function){frame->name, frame->module, i, 0, 0, 0};
             number = ++found.count;
             hash_put_number(&numbers, key, (void *)number);
         }
@@ -191,7 +192,7 @@ static int by_self(const void *a, const void *b) {
 static void add_module(const struct profile *p, uint32_t module, struct strbuf *out) {
     const char *path = module ? p->strings.data[p->modules.data[module - 1].path] : "";
     const char *base = strrchr(path, '/');
-    add_clean(base ? base + 1 : path, out);
+    view_clean_text(base ? base + 1 : path, out);
 }
 
 void view_profile_functions(struct profile *p, uint32_t count, struct strbuf *out) {
@@ -209,7 +210,7 @@ void view_profile_functions(struct profile *p, uint32_t count, struct strbuf *ou
         add_amount(p, function->total, out);
         strbuf_addf(out, " %5.1f %%  ", percent_of(function->total, sum));
         size_t begin = out->length;
-        add_clean(p->strings.data[function->name], out);
+        view_clean_text(profile_frame_label(p, &p->frames.data[function->frame], arena), out);
         strbuf_fill(out, ' ', out->length - begin < NAME_WIDTH ? NAME_WIDTH - (out->length - begin) : 0);
         strbuf_addch(out, ' ');
         add_module(p, function->module, out);
@@ -254,7 +255,7 @@ static void add_processes(const struct profile *p, uint32_t most, struct strbuf 
     for (uint32_t i = 0; i < count && i < most && count > 1; i++) {
         add_amount(p, processes[i].weight, out);
         strbuf_addf(out, " %5.1f %%  ", percent_of(processes[i].weight, sum));
-        add_clean(p->strings.data[processes[i].name], out);
+        view_clean_text(p->strings.data[processes[i].name], out);
         strbuf_addch(out, '\n');
     }
     arena_free(arena);
@@ -317,7 +318,7 @@ static struct call *take_largest(struct call *call, uint64_t least) {
 static void add_call(const struct tree *tree, const struct call *call, uint32_t level) {
     const struct profile_frame *frame = &tree->profile->frames.data[call->frame];
     strbuf_addf(tree->out, "%6.1f %%  %*s", percent_of(call->total, tree->sum), (int)level * 2, "");
-    add_clean(tree->profile->strings.data[frame->name], tree->out);
+    view_clean_text(profile_frame_label(tree->profile, frame, tree->profile->arena), tree->out);
     if (frame->kind == PROFILE_KERNEL) {
         const char *module =
             frame->module ? tree->profile->strings.data[tree->profile->modules.data[frame->module - 1].path] : "";
@@ -340,12 +341,12 @@ static void add_calls(struct tree *tree, struct call *call, uint32_t level, uint
     }
 }
 
-static void add_tree(struct profile *p, uint32_t percent, struct strbuf *out) {
+void view_profile_tree(struct profile *p, double percent, struct strbuf *out) {
     struct arena *arena = arena_new();
     struct tree tree = {.profile = p, .sum = sum_of_weights(p), .out = out};
-    tree.least = tree.sum / 100 * percent + tree.sum % 100 * percent / 100;
+    tree.least = (uint64_t)((double)tree.sum * percent / 100);
     tree.least += tree.least == 0;
-    strbuf_addf(out, "\nCALLS with %u %% or more, the callers first\n", percent);
+    strbuf_addf(out, "\nCALLS with %g %% or more, the callers first\n", percent);
     add_calls(&tree, make_tree(p, arena), 0, 0);
     if (tree.lines == TREE_LINES)
         strbuf_addstr(out, "  ...\n");
@@ -363,5 +364,5 @@ void view_profile_text(struct profile *p, const struct view_profile_text *option
         view_profile_functions(p, options->functions, out);
     }
     if (options->percent <= 100)
-        add_tree(p, options->percent, out);
+        view_profile_tree(p, options->percent, out);
 }

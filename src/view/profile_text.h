@@ -18,6 +18,11 @@ void view_profile_badge(const struct profile *profile, struct strbuf *out);
 void view_profile_functions(struct profile *profile, uint32_t count, struct strbuf *out);
 void view_profile_text(struct profile *profile, const struct view_profile_text *options, struct strbuf *out);
 
+/* The tree of calls, outermost first; calls with less than `percent` of the whole are left out. */
+void view_profile_tree(struct profile *profile, double percent, struct strbuf *out);
+/* Text of others, with nothing in it that moves the cursor. */
+void view_clean_text(const char *text, struct strbuf *out);
+
 /* "1.50 s", "12.3 ms"; numbers of other units as they are. */
 void view_profile_amount(const struct profile *profile, uint64_t weight, struct strbuf *out);
 

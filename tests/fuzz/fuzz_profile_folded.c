@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     const char *error = "";
 
     profile_is_folded(bytes, size);
-    if (profile_read_folded(profile, bytes, size, &error)) {
+    if (profile_read_folded(profile, bytes, size, &(struct profile_read_options){0}, &error)) {
         uint64_t sum = 0;
         for (uint32_t i = 0; i < profile->samples.count; i++)
             sum += profile->samples.data[i].weight;
