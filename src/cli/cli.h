@@ -33,7 +33,7 @@ struct cli_option_set {
     bool command_follows; /* the first word that is no option begins a command line of somebody else */
 };
 extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options, cli_flame_options,
-    cli_profile_options, cli_report_options;
+    cli_profile_options, cli_report_options, cli_graph_options;
 
 struct cli_exit_info {
     int code;
@@ -83,6 +83,8 @@ extern const unsigned cli_command_count;
 
 /* Ctrl-C and its like make stop_fd readable, SIGUSR1 user_fd; a second Ctrl-C ends the process. */
 bool cli_catch_signals(int *stop_fd, int *user_fd);
+/* Where -o says, or standard output; negative: it cannot be, and the user has been told. */
+int cli_open_output(const struct cli_request *request);
 /* -c: words as a shell would split them, NULL-terminated. */
 const char *const *cli_split_words(struct arena *arena, const char *text);
 bool cli_wants_color(void); /* on standard error */
@@ -105,6 +107,7 @@ int cli_function_words(int argc, char **argv, struct cli_request *request); /* t
 int cli_flame_words(int argc, char **argv, struct cli_request *request);    /* tarsier flame */
 int cli_profile_words(int argc, char **argv, struct cli_request *request);  /* tarsier profile */
 int cli_report_words(int argc, char **argv, struct cli_request *request);   /* tarsier report */
+int cli_graph_words(int argc, char **argv, struct cli_request *request);    /* tarsier funcgraph */
 int cli_probe_info(const struct cli_request *request);
 int cli_format_program(const struct cli_request *request); /* --fmt */
 

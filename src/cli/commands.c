@@ -33,6 +33,8 @@ const struct cli_command cli_commands[] = {
      cli_function_words},
     {"report", "[FILE]", "what a profile says: perf.data and other files with stacks as tables and call trees", NULL,
      NULL, &cli_report_options, cli_report_words},
+    {"funcgraph", "FUNCTION...", "what functions of the kernel call, and how long that takes", NULL, NULL,
+     &cli_graph_options, cli_graph_words},
     {"probe-info", "FUNCTION", "how a function of the kernel can be probed here", NULL, cli_probe_info, NULL, NULL},
     {"help", "[TOPIC]", "about a function, variable, probe, setting, option or command", NULL, cli_help, NULL, NULL},
     {"man", "[PAGE]", "a manual page, as roff: tarsier, fmt, flame or language", NULL, cli_man, NULL, NULL},

@@ -52,7 +52,7 @@ const char *const *cli_split_words(struct arena *arena, const char *text) {
     return words.data;
 }
 
-static int open_output(const struct cli_request *request) {
+int cli_open_output(const struct cli_request *request) {
     if (!request->output)
         return STDOUT_FILENO;
     int fd = open(request->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -132,7 +132,7 @@ static int run(const struct cli_request *request, struct arena *arena, const str
     int stop, user;
     if (!cli_catch_signals(&stop, &user))
         return SESSION_SYSTEM_ERROR;
-    int output = open_output(request);
+    int output = cli_open_output(request);
     if (output < 0)
         return SESSION_OUTPUT_ERROR;
     struct session_options options = {

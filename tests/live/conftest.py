@@ -88,8 +88,8 @@ class Session:
     def stderr(self):
         return self._text(self.err)
 
-    def wait_until(self, condition, what):
-        deadline = time.monotonic() + PATIENCE
+    def wait_until(self, condition, what, patience=PATIENCE):
+        deadline = time.monotonic() + patience
         while not condition():
             ended = self.process.poll() is not None
             if (ended and not condition()) or time.monotonic() > deadline:
