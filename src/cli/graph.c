@@ -155,7 +155,7 @@ static bool apply(void *target, int option, const char *value) {
     return true;
 }
 
-const struct cli_option_set cli_graph_options = {graph_options, GRAPH_OPTION_COUNT, apply};
+const struct cli_option_set cli_graph_options = {graph_options, GRAPH_OPTION_COUNT, apply, false};
 
 /* "kprobe:vfs_read" is vfs_read, too. */
 static bool add_function(struct graphing *g, const char *word) {
