@@ -96,6 +96,8 @@ static uint32_t *add_ungrouped(struct profile_tree *tree, const struct profile *
         placed[i] = node_number(tree, placed[p->nodes.data[i].parent], functions[p->nodes.data[i].frame]);
     for (uint32_t i = 0; i < p->samples.count; i++)
         add_sample(tree, placed[p->samples.data[i].node], side, &p->samples.data[i]);
+    tree->placed[side] = placed;
+    tree->placed_count[side] = p->nodes.count;
     return placed;
 }
 
@@ -109,51 +111,82 @@ static uint32_t group_of(struct profile_tree *tree, const struct profile *p, con
     return *mark.name ? node_number(tree, 0, function_number(tree, &mark)) : 0;
 }
 
+/* One group after the other walks over the profile's nodes, so that no table of pairs is needed. */
 struct grouped {
     struct profile_tree *tree;
     const struct profile *profile;
     const uint32_t *functions;
-    struct hash placed; /* group and node -> node of the tree, plus one */
+    uint32_t base;           /* of the group that is walked */
+    uint32_t *placed, *walk; /* of each node: where it is in the tree, if it was placed in this walk */
+    uint32_t walks;
     VEC(uint32_t) path;
 };
 
 /* Goes outwards to a place that is known, then back inwards. */
-static uint32_t place(struct grouped *g, uint32_t group, uint32_t node) {
-    uint32_t at = group;
+static uint32_t place(struct grouped *g, uint32_t node) {
+    uint32_t at = g->base;
     g->path.count = 0;
     for (; node; node = g->profile->nodes.data[node].parent) {
-        uintptr_t found = (uintptr_t)hash_get_number(&g->placed, (uint64_t)group << 32 | node);
-        if (found) {
-            at = (uint32_t)found - 1;
+        if (g->walk[node] == g->walks) {
+            at = g->placed[node];
             break;
         }
         vec_push(g->tree->arena, &g->path, node);
     }
     while (g->path.count) {
         node = g->path.data[--g->path.count];
-        at = node_number(g->tree, at, g->functions[g->profile->nodes.data[node].frame]);
-        hash_put_number(&g->placed, (uint64_t)group << 32 | node, (void *)((uintptr_t)at + 1));
+        at = g->placed[node] = node_number(g->tree, at, g->functions[g->profile->nodes.data[node].frame]);
+        g->walk[node] = g->walks;
     }
     return at;
 }
 
+static uint32_t thread_of(const struct profile *p, uint32_t sample) {
+    uint32_t thread = p->samples.data[sample].thread;
+    return thread < p->threads.count ? thread : p->threads.count;
+}
+
+/* The samples' numbers, those of a thread together: start[t] to start[t + 1]. */
+static uint32_t *by_thread(const struct profile *p, uint32_t *start, struct arena *arena) {
+    uint32_t *order = arena_new_array(arena, uint32_t, p->samples.count);
+    uint32_t *next = arena_new_array(arena, uint32_t, p->threads.count + 2);
+    for (uint32_t i = 0; i < p->samples.count; i++)
+        next[thread_of(p, i) + 1]++;
+    for (uint32_t i = 0; i <= p->threads.count; i++)
+        next[i + 1] += next[i];
+    memcpy(start, next, sizeof *start * (p->threads.count + 2));
+    for (uint32_t i = 0; i < p->samples.count; i++)
+        order[next[thread_of(p, i)]++] = i;
+    return order;
+}
+
 static void add_grouped(struct profile_tree *tree, const struct profile *p, enum profile_side side,
                         const uint32_t *functions, enum profile_grouping grouping) {
-    uint32_t *groups = arena_new_array(tree->arena, uint32_t, p->threads.count);
-    struct grouped g = {.tree = tree, .profile = p, .functions = functions};
-    hash_init(&g.placed, tree->arena);
-    for (uint32_t i = 0; i < p->threads.count; i++)
-        groups[i] = group_of(tree, p, &p->threads.data[i], grouping);
-    for (uint32_t i = 0; i < p->samples.count; i++) {
-        const struct profile_sample *sample = &p->samples.data[i];
-        uint32_t group = sample->thread < p->threads.count ? groups[sample->thread] : 0;
-        add_sample(tree, place(&g, group, sample->node), side, sample);
+    struct arena *arena = tree->arena;
+    struct grouped g = {.tree = tree, .profile = p, .functions = functions, .base = UINT32_MAX};
+    uint32_t *start = arena_new_array(arena, uint32_t, p->threads.count + 2), *order = by_thread(p, start, arena);
+    g.placed = arena_new_array(arena, uint32_t, p->nodes.count);
+    g.walk = arena_new_array(arena, uint32_t, p->nodes.count);
+    for (uint32_t thread = 0; thread <= p->threads.count; thread++) { /* the last one: samples without a thread */
+        uint32_t base = 0;
+        if (start[thread] < start[thread + 1] && thread < p->threads.count)
+            base = group_of(tree, p, &p->threads.data[thread], grouping);
+        if (base != g.base) {
+            g.base = base;
+            g.walks++;
+        }
+        for (uint32_t i = start[thread]; i < start[thread + 1]; i++) {
+            const struct profile_sample *sample = &p->samples.data[order[i]];
+            add_sample(tree, place(&g, sample->node), side, sample);
+        }
     }
 }
 
 uint32_t *profile_tree_add(struct profile_tree *tree, const struct profile *p, enum profile_side side,
                            enum profile_grouping grouping) {
     const uint32_t *functions = functions_of(tree, p);
+    tree->sampled = profile_is_sampled(p) && (tree->sampled || tree->nodes.count == 1);
+    tree->compared |= side == PROFILE_BEFORE;
     if (grouping == PROFILE_UNGROUPED)
         return add_ungrouped(tree, p, side, functions);
     add_grouped(tree, p, side, functions, grouping);
@@ -213,6 +246,28 @@ static void link_children(struct profile_tree *tree) {
     }
 }
 
+/* Numbers the nodes as they follow each other. */
+static void sort_nodes(struct profile_tree *tree) {
+    uint32_t count = tree->nodes.count, depth = 0, next = 0;
+    uint32_t *number = arena_new_array(tree->arena, uint32_t, count);
+    struct profile_tree_node *sorted = arena_new_array(tree->arena, struct profile_tree_node, count);
+    for (uint32_t node = 0; (node = profile_tree_next(tree, node, &depth));)
+        number[node] = ++next;
+    for (uint32_t i = 0; i < count; i++) {
+        struct profile_tree_node *node = &sorted[number[i]];
+        *node = tree->nodes.data[i];
+        node->parent = number[node->parent];
+        node->child = number[node->child];
+        node->next = number[node->next];
+    }
+    tree->nodes.data = sorted;
+    tree->nodes.capacity = count;
+    for (int side = 0; side < PROFILE_SIDES; side++) {
+        for (uint32_t i = 0; i < tree->placed_count[side]; i++)
+            tree->placed[side][i] = number[tree->placed[side][i]];
+    }
+}
+
 static void sum(struct profile_tree *tree) {
     uint32_t *depth = arena_new_array(tree->arena, uint32_t, tree->nodes.count);
     for (uint32_t i = tree->nodes.count; i-- > 0;) {
@@ -235,5 +290,42 @@ static void sum(struct profile_tree *tree) {
 void profile_tree_finish(struct profile_tree *tree) {
     sort_functions(tree);
     link_children(tree);
+    sort_nodes(tree);
     sum(tree);
+}
+
+/* ---- comparisons ------------------------------------------------------------------------------------------------- */
+
+bool profile_is_sampled(const struct profile *p) { return p->period_ns || strcmp(p->unit, "samples") == 0; }
+
+bool profile_differs(uint64_t now, uint64_t now_all, uint64_t before, uint64_t before_all) {
+    const double deviations = 2.576; /* of the normal distribution that the binomial one is near to: 99 % */
+    double sum = (double)now + (double)before, all = (double)now_all + (double)before_all;
+    if (sum <= 0 || !now_all || !before_all)
+        return false;
+    double side = (double)now_all / all, distance = (double)now - sum * side;
+    distance = (distance < 0 ? -distance : distance) - 0.5; /* whole samples against a smooth curve */
+    return distance > 0 && distance * distance > deviations * deviations * sum * side * (1 - side);
+}
+
+double profile_share_change(const struct profile_amount total[PROFILE_SIDES],
+                            const struct profile_amount all[PROFILE_SIDES]) {
+    double share[PROFILE_SIDES] = {0};
+    for (int side = 0; side < PROFILE_SIDES; side++) {
+        if (all[side].weight)
+            share[side] = (double)total[side].weight / (double)all[side].weight;
+    }
+    return share[PROFILE_NOW] - share[PROFILE_BEFORE];
+}
+
+enum profile_change profile_change(const struct profile_amount total[PROFILE_SIDES],
+                                   const struct profile_amount all[PROFILE_SIDES], bool sampled) {
+    const struct profile_amount *now = &total[PROFILE_NOW], *before = &total[PROFILE_BEFORE];
+    double change = profile_share_change(total, all);
+    if (change == 0 ||
+        (sampled && !profile_differs(now->count, all[PROFILE_NOW].count, before->count, all[PROFILE_BEFORE].count)))
+        return PROFILE_SAME;
+    if (!before->weight || !now->weight)
+        return before->weight ? PROFILE_GONE : PROFILE_NEW;
+    return change > 0 ? PROFILE_MORE : PROFILE_LESS;
 }

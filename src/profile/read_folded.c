@@ -13,11 +13,20 @@ enum {
 };
 static const uint64_t weights_most = UINT64_MAX / 4; /* and no sum does */
 
+/* A frame of a stack: where its name ends in the line (the place of the `;`), and its node. */
+struct step {
+    size_t end;
+    uint32_t node;
+};
+
 struct folded {
     struct profile *profile;
     uint64_t line, total;
     uint32_t thread;
     const char **error;
+    /* The stack of the line before: most lines begin as it does, and what is the same need not be looked up again. */
+    struct object_text last;
+    VEC(struct step) steps;
 };
 
 static bool wrong(struct folded *f, const char *what) {
@@ -60,21 +69,17 @@ static bool take_end(struct object_text *name, const char *end) {
     return true;
 }
 
-static enum profile_cut cut_of(struct object_text reason) {
+/* "[cut: reason]" */
+static bool is_cut(struct object_text name) { return object_text_starts(name, "[cut: ") && name.end[-1] == ']'; }
+
+static enum profile_cut cut_of(struct object_text name) {
+    name.at += sizeof "[cut: " - 1;
+    name.end--;
     for (int i = 0; i < PROFILE_CUTS; i++) {
-        if (object_text_equals(reason, profile_cut_texts[i].name))
+        if (object_text_equals(name, profile_cut_texts[i].name))
             return (enum profile_cut)i;
     }
     return PROFILE_CUT_UNKNOWN;
-}
-
-/* "[cut: reason]": the reason. */
-static bool take_cut(struct object_text *name) {
-    static const char start[] = "[cut: ";
-    if (!object_text_starts(*name, start) || !take_end(name, "]"))
-        return false;
-    name->at += sizeof start - 1;
-    return true;
 }
 
 static uint32_t frame_of(struct folded *f, struct object_text name) {
@@ -82,7 +87,9 @@ static uint32_t frame_of(struct folded *f, struct object_text name) {
     memset(&frame, 0, sizeof frame);
     frame.kind = take_end(&name, "_[k]") ? PROFILE_KERNEL : take_end(&name, "_[j]") ? PROFILE_JIT : PROFILE_USER;
     frame.inlined = take_end(&name, "_[i]");
-    if (object_text_equals(name, "--") || object_text_starts(name, "waker:"))
+    if (is_cut(name))
+        frame.kind = PROFILE_CUT;
+    else if (object_text_equals(name, "--") || object_text_starts(name, "waker:"))
         frame.kind = PROFILE_MARK;
     else if (object_text_equals(name, "[unknown]"))
         frame.kind = PROFILE_UNNAMED;
@@ -90,31 +97,41 @@ static uint32_t frame_of(struct folded *f, struct object_text name) {
     return profile_frame(f->profile, &frame);
 }
 
-static uint32_t cut_frame(struct folded *f, struct object_text reason) {
-    struct profile_frame frame;
-    memset(&frame, 0, sizeof frame);
-    frame.kind = PROFILE_CUT;
-    frame.name = profile_string(f->profile, reason.at, object_text_length(reason));
-    return profile_frame(f->profile, &frame);
+/* How many frames the stack has in common with the one before. */
+static uint32_t same_frames(const struct folded *f, struct object_text stack) {
+    size_t size = object_text_length(stack), before = object_text_length(f->last), same = 0;
+    uint32_t frames = 0;
+    while (same < size && same < before && stack.at[same] == f->last.at[same])
+        same++;
+    bool is_whole = same == before && (same == size || stack.at[same] == ';');
+    while (frames < f->steps.count && (f->steps.data[frames].end < same || (is_whole && frames + 1 == f->steps.count)))
+        frames++;
+    return frames;
 }
 
 /* The node of a stack. *cut: how it ended, if it says. */
 static bool read_stack(struct folded *f, struct object_text stack, uint32_t *node, enum profile_cut *cut) {
-    uint32_t depth = 0;
+    struct object_text rest = stack, first = object_text_until(&rest, ';');
+    *cut = is_cut(first) ? cut_of(first) : PROFILE_CUT_UNKNOWN;
     *node = 0;
-    *cut = PROFILE_CUT_UNKNOWN;
     if (object_text_equals(stack, "[no stack]"))
         return true;
-    while (object_text_length(stack)) {
-        struct object_text name = object_text_until(&stack, ';');
+    f->steps.count = same_frames(f, stack);
+    f->last = rest = stack;
+    if (f->steps.count) {
+        const struct step *step = &f->steps.data[f->steps.count - 1];
+        *node = step->node;
+        rest.at += step->end + (step->end < object_text_length(stack));
+    }
+    while (object_text_length(rest)) {
+        struct object_text name = object_text_until(&rest, ';');
+        size_t end = (size_t)(name.end - stack.at);
         if (!object_text_length(name))
             continue;
-        if (depth++ == FRAMES_MOST)
+        if (f->steps.count == FRAMES_MOST)
             return wrong(f, "more frames than any stack has");
-        bool is_cut = take_cut(&name);
-        if (is_cut)
-            *cut = cut_of(name);
-        *node = profile_node(f->profile, *node, is_cut ? cut_frame(f, name) : frame_of(f, name));
+        *node = profile_node(f->profile, *node, frame_of(f, name));
+        vec_push(f->profile->arena, &f->steps, ((struct step){end, *node}));
     }
     return true;
 }

@@ -18,11 +18,9 @@ static const char *mark_of(const struct profile_function *function) {
 }
 
 static void add_name(const struct profile_function *function, struct strbuf *line) {
-    bool is_cut = function->kind == PROFILE_CUT;
-    strbuf_addstr(line, is_cut ? "[cut: " : "");
     for (const char *at = function->name; *at; at++)
         strbuf_addch(line, *at == ';' ? ':' : (unsigned char)*at < ' ' ? ' ' : *at);
-    strbuf_addstr(line, is_cut ? "]" : mark_of(function));
+    strbuf_addstr(line, mark_of(function));
 }
 
 static void write_line(struct strbuf *line, uint64_t weight, struct view_output *out) {

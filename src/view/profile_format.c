@@ -3,6 +3,10 @@
 
 /* Where one ending ends in another, the longer one stands first. */
 const struct profile_format profile_formats[] = {
+    {".svg", "a flame graph that opens everywhere", false, profile_write_svg},
+    {".pb.gz", "for pprof, Pyroscope, Parca, Perfetto", false, profile_write_pprof},
+    {".speedscope.json", "for speedscope.app", false, profile_write_speedscope},
+    {".callgrind", "for KCachegrind", false, profile_write_callgrind},
     {".folded", "text, a stack a line: for grep and scripts", false, profile_write_folded},
 };
 const unsigned profile_format_count = sizeof profile_formats / sizeof *profile_formats;

@@ -23,7 +23,8 @@ struct profile_picture {
     const char *title; /* NULL: from the profile */
     bool inverted;     /* the root on top */
     enum profile_colors colors;
-    double min_width; /* frames narrower than this many pixels are not drawn; 0: the usual */
+    const struct profile *baseline; /* pictures show what changed since then; NULL: no comparison */
+    double min_width;               /* frames narrower than this many pixels are not drawn; 0: the usual */
 };
 
 struct profile_format {
@@ -43,6 +44,10 @@ void profile_format_endings(struct strbuf *out);
 int profile_write(const struct profile_format *format, struct profile *profile, const struct profile_picture *picture,
                   int fd);
 
+void profile_write_svg(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
+void profile_write_pprof(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
+void profile_write_speedscope(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
+void profile_write_callgrind(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_folded(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 
 #endif

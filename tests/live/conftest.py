@@ -19,7 +19,7 @@ from once_again import OnceAgain
 
 IN_VM = "TARSIER_VM" in os.environ  # emulated: everything takes ten times as long
 # What no kernel can change is not tested again in the VMs (test_debug_info.py leaves out some compilers' options there).
-collect_ignore = ["test_format.py", "test_options.py"] if IN_VM else []
+collect_ignore_glob = ["test_format.py", "test_options.py", "test_pictures*.py"] if IN_VM else []
 ROOT = Path(__file__).resolve().parents[2]
 TARSIER = os.environ.get("TARSIER", str(ROOT / "build/tarsier"))
 FIXTURES = Path(os.environ.get("TARSIER_FIXTURES", ROOT / "build/fixtures"))
