@@ -4,7 +4,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOOK_NS = 10000000, PATIENCE_NS = 500000000 };
+#define LOOK_NS 10000000u
+#define PATIENCE_NS 500000000u
+#define LONG_NS 50000000u         /* for one message: symbols are read for the first time */
+#define FORGIVEN_MOST 5000000000u /* for all of those */
 
 static const uint8_t *payload_of(const void *record) { return (const uint8_t *)record + sizeof(struct lang_record); }
 
@@ -17,13 +20,17 @@ static void do_time(struct session *s, const struct lang_action *action) {
     view_print_message(&s->view, VIEW_TIME, text, length);
 }
 
+static uint64_t coarse_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 /* The user has asked for the results and what was waiting by then takes too long: a backlog of commands, prints of
  * maps, or text for a slow terminal. The results are there without it. */
 static bool overdue(struct session *s) {
     struct pollfd asked = {.fd = s->options->stop_fd, .events = POLLIN};
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-    uint64_t now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+    uint64_t now = coarse_now();
     if (now - s->looked_at > LOOK_NS && !s->stopped_at) {
         s->looked_at = now;
         if (poll(&asked, 1, 0) == 1)
@@ -32,35 +39,33 @@ static bool overdue(struct session *s) {
     return s->stopped_at && now - s->stopped_at > PATIENCE_NS;
 }
 
+/* The first stack makes us read the symbols of the kernel or of a program, a second or more on a busy machine: that is
+ * no backlog. Commands always are. */
+static void forgive(struct session *s, enum lang_action_kind kind, uint64_t began) {
+    uint64_t took = coarse_now() - began;
+    if (s->stopped_at && took > LONG_NS && kind != LANG_ACTION_SYSTEM && s->forgiven + took <= FORGIVEN_MOST) {
+        s->stopped_at += took;
+        s->forgiven += took;
+    }
+}
+
 /* What decides how a run ends is done however late it is. */
 static bool may_wait(enum lang_action_kind kind) {
     return kind != LANG_ACTION_EXIT && kind != LANG_ACTION_FULL && kind != LANG_ACTION_UNWATCH;
 }
 
-bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t size) {
-    (void)cpu;
-    struct session *s = session;
-    struct lang_record record;
-    memcpy(&record, bytes, sizeof record);
-    if (s->exit_dropped)
-        return true;
-    if (record.action >= s->plan->actions.count || s->plan->actions.data[record.action].size > size)
-        BUG("record of %u bytes with action %u", size, record.action);
-    const struct lang_action *action = &s->plan->actions.data[record.action];
-    if (!s->is_ending && may_wait(action->kind) && overdue(s)) {
-        s->left_behind++;
-        return true;
-    }
+static void handle(struct session *s, const struct lang_action *action, const struct lang_record *header,
+                   const void *bytes) {
     switch (action->kind) {
     case LANG_ACTION_PRINTF:
     case LANG_ACTION_ERROR:
     case LANG_ACTION_WARNING:
     case LANG_ACTION_SYSTEM:
     case LANG_ACTION_CAT:
-        session_print_text(s, record.action, action, bytes);
+        session_print_text(s, header->action, action, bytes);
         break;
     case LANG_ACTION_PACKET:
-        session_write_packet(s, action, payload_of(bytes), record.stamp);
+        session_write_packet(s, action, payload_of(bytes), header->stamp);
         break;
     case LANG_ACTION_JOIN:
         session_print_words(s, action, bytes);
@@ -73,14 +78,14 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
         view_print_value(&s->view, action->record->fields[0].type, payload_of(bytes));
         break;
     case LANG_ACTION_PRINT_MAP:
-        session_print_map(s, action, record.stamp);
+        session_print_map(s, action, header->stamp);
         break;
     case LANG_ACTION_PRINT_ELEMENT:
         session_print_element(s, action, payload_of(bytes));
         break;
     case LANG_ACTION_CLEAR:
     case LANG_ACTION_ZERO:
-        session_clear_map(s, action->map, action->kind == LANG_ACTION_ZERO, record.stamp);
+        session_clear_map(s, action->map, action->kind == LANG_ACTION_ZERO, header->stamp);
         break;
     case LANG_ACTION_TIME:
         do_time(s, action);
@@ -109,6 +114,25 @@ bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t siz
         break;
     }
     }
+}
+
+bool session_record(void *session, uint32_t cpu, const void *bytes, uint32_t size) {
+    (void)cpu;
+    struct session *s = session;
+    struct lang_record record;
+    memcpy(&record, bytes, sizeof record);
+    if (s->exit_dropped)
+        return true;
+    if (record.action >= s->plan->actions.count || s->plan->actions.data[record.action].size > size)
+        BUG("record of %u bytes with action %u", size, record.action);
+    const struct lang_action *action = &s->plan->actions.data[record.action];
+    if (!s->is_ending && may_wait(action->kind) && overdue(s)) {
+        s->left_behind++;
+        return true;
+    }
+    uint64_t began = coarse_now();
+    handle(s, action, &record, bytes);
+    forgive(s, action->kind, began);
     if (view_output_ended(s->view.out) || view_output_error(s->view.out))
         s->stop = true;
     return true;

@@ -133,6 +133,7 @@ struct session {
     bool is_iterating;                  /* exit() lets the iterator run to its end */
     bool left_out_test, left_out_bench; /* such blocks are there, but this is not their mode */
     uint64_t looked_at, stopped_at;     /* overdue() of events.c; 0: not yet */
+    uint64_t forgiven;                  /* time that did not count */
     uint64_t left_behind;               /* records that were dropped because of it */
     bool stop, exit_dropped;            /* exit() was handled: later records are dropped */
     int exit_code;

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from once_again import OnceAgain
+from verified import Verified
 
 IN_VM = "TARSIER_VM" in os.environ  # emulated: everything takes ten times as long
 # What no kernel can change is not tested again in the VMs (test_debug_info.py leaves out some compilers' options there).
@@ -37,6 +38,7 @@ def pytest_sessionstart(session):
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     config.pluginmanager.register(OnceAgain(config))
+    config.addinivalue_line("markers", "machine: the answer could depend on CPUs, nodes, preemption, memory (tests/vm/run)")
 
 
 class Answer:
@@ -145,6 +147,13 @@ class Workload:
     def go(self):
         self.start_work()
         return self.finish_work()
+
+
+@pytest.fixture(scope="session")
+def verified(request):
+    work = Verified()
+    yield work
+    work.finish(request.config.pluginmanager.getplugin("capturemanager"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.machine
 LOOP = "for $i : 0..1000 {{ @a[$i] = {value}; }}"
 
 

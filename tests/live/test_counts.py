@@ -11,6 +11,7 @@ GETPPID = "tracepoint:syscalls:sys_enter_getppid"
 SYSCALL_GETPPID = 110  # x86-64
 
 
+@pytest.mark.machine
 def test_tracepoint(trace, workload):
     calls = workload("calls", N)
     assert trace(f"{GETPPID} /pid == {calls.pid}/ {{ @ = count(); }}", run=calls).value() == N
@@ -34,6 +35,7 @@ def test_rawtracepoint(trace, workload):
     assert answer.value() == N
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("target", ["functions", "functions-static"])
 def test_uprobe(trace, workload, target):
     functions = workload(target, N, "7", "8")
@@ -95,18 +97,21 @@ def test_syscall_wildcard(trace, workload):
     assert answer.keyed()["tracepoint:syscalls:sys_enter_getuid"] == 2 * N
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("change", ["@ = count()", "@++", "@ += 1", "@ = sum(1)"])
 def test_two_cpus_lose_no_count(trace, workload, change):
     calls = workload("calls", N, 0, 2)
     assert trace(f"{GETPPID} /pid == {calls.pid}/ {{ {change}; }}", run=calls).value() == 2 * N
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("change", ["@[comm] = count()", "@[comm]++"])
 def test_two_cpus_lose_no_count_of_a_key(trace, workload, change):
     calls = workload("calls", N, 0, 2)
     assert trace(f"{GETPPID} /pid == {calls.pid}/ {{ {change}; }}", run=calls).keyed() == {"calls": 2 * N}
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("key", ["", "[comm]"])
 def test_print_and_clear_lose_nothing(trace, workload, key):
     calls = workload("calls", 20000, 0, 2)
@@ -145,6 +150,7 @@ def test_print_and_empty_lose_nothing(trace, workload, change, emptied, interval
     assert printed(trace(program, run=calls)) == 40000
 
 
+@pytest.mark.machine
 def test_print_and_clear_of_several_maps(trace, workload):
     calls = workload("calls", 20000, 20000, 2)
     program = (f"{GETPPID} /pid == {calls.pid}/ {{ @a++; @b[tid]++; }} "
@@ -181,6 +187,7 @@ def test_wildcards_name_their_probe(trace, workload):
     assert answer.keyed() == {f"uprobe:{path}:f{n}": 5 for n in (19, 190, 191)}
 
 
+@pytest.mark.machine
 def test_uretprobe_wildcards_under_load(trace, workload):
     functions = workload("functions", 500, "all")
     path = functions.path.parent / "libfixture.so"
@@ -190,6 +197,7 @@ def test_uretprobe_wildcards_under_load(trace, workload):
 
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.machine
 def test_profile_samples_both_cpus(trace, workload):
     first, second = workload("spin", 400, 0), workload("spin", 400, 1)
     program = f"profile:hz:199 /pid == {first.pid} || pid == {second.pid}/ {{ @[cpu] = count(); }}"
@@ -203,6 +211,7 @@ def test_profile_samples_both_cpus(trace, workload):
 
 # ---- programs that nest ------------------------------------------------------------------------------------------------
 
+@pytest.mark.machine
 def test_nested_programs_do_not_mix_their_keys(trace, workload):
     calls, functions = workload("calls", 20000, 0, 2), workload("functions", 2000, "7")
     library = functions.path.parent / "libfixture.so"
@@ -242,6 +251,7 @@ def test_calls_of_the_32_bit_table_are_no_other_calls(trace, workload):
 
 # ---- threads ------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.machine
 def test_latency_of_threads_pairs_entry_and_exit(trace, workload):
     calls = workload("calls", 5000, 0, 2)
     program = (f"{GETPPID} /pid == {calls.pid}/ {{ @start[tid] = nsecs; }} "
@@ -263,6 +273,7 @@ def test_filter_by_process_option(trace, workload):
 
 # ---- limits are told ---------------------------------------------------------------------------------------------------
 
+@pytest.mark.machine
 def test_full_map_tells_how_many_updates_were_lost(trace, workload):
     functions = workload("functions", 300, "3")
     library = functions.path.parent / "libfixture.so"
@@ -272,6 +283,7 @@ def test_full_map_tells_how_many_updates_were_lost(trace, workload):
     assert sum(answer.keyed().values()) + lost == 300 and "max_map_keys" in answer.stderr
 
 
+@pytest.mark.machine
 def test_printed_and_lost_records_are_all(trace, workload):
     calls = workload("calls", 200000, 0, 2)
     answer = trace(f'{GETPPID} /pid == {calls.pid}/ {{ printf("%d %s %llu\\n", tid, comm, nsecs); }}', run=calls)

@@ -42,11 +42,11 @@ def test_the_package_is_installed():
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_script_attaches(trace, script):
+def test_script_attaches(trace, verified, script):
     reason = missing(script.read_text())
     if reason:
         pytest.skip(f"needs {reason}")
-    answer = trace.command("--dry-run", script)
+    answer = trace.command("-v", "--dry-run", script)
     if "this kernel offers no probes of kernel functions here" in answer.stderr:
         pytest.skip("this kernel has no kprobes")
     if answer.code and re.search(r"No such file|does not exist|No matches for uprobe|not found.*lib", answer.stderr):
@@ -57,6 +57,8 @@ def test_script_attaches(trace, script):
     if gone and f"No matches for kprobe {gone}" in answer.stderr:
         pytest.skip(f"this kernel has no function {gone}")
     assert answer.code == 0 and "Attached" in answer.stderr, answer.stderr
+    if "\nloaded " in answer.stderr:
+        verified.check(f"bpftrace: {script.name}", answer.stderr)
 
 
 # Why the others do not run here (checked by the test above, which skips just these).

@@ -29,6 +29,7 @@ def of(workload):
     return f"/pid == {workload.pid}/"
 
 
+@pytest.mark.machine
 @need_some
 def test_kprobe(trace, workload):
     vfs = workload("vfs", N)
@@ -38,6 +39,7 @@ def test_kprobe(trace, workload):
     assert "WARNING" not in answer.stderr
 
 
+@pytest.mark.machine
 @need_some
 def test_kretprobe(trace, workload):
     vfs = workload("vfs", N)
@@ -45,6 +47,7 @@ def test_kretprobe(trace, workload):
     assert answer.keyed()["7"] == N
 
 
+@pytest.mark.machine
 @need_some
 @pytest.mark.parametrize("name", ["fentry", "kfunc", "f", "kprobe"])
 def test_arguments_by_name(trace, workload, name):
@@ -62,6 +65,7 @@ def test_typed_result(trace, workload, name):
     assert answer.keyed()["7"] == N and "@negative: false" in answer.stdout
 
 
+@pytest.mark.machine
 @need_fentry
 def test_arguments_at_the_return(trace, workload):
     vfs = workload("vfs", N)
@@ -77,6 +81,7 @@ def test_pointer_result(trace, workload):
     assert answer.code == 0, answer.stderr
 
 
+@pytest.mark.machine
 @need_some
 def test_wildcard(trace, workload):
     vfs = workload("vfs", N)
@@ -85,6 +90,7 @@ def test_wildcard(trace, workload):
     assert answer.keyed("@p")["kprobe:vfs_write"] == N + 1
 
 
+@pytest.mark.machine
 @need_multi
 def test_a_wildcard_is_one_attachment(trace, workload):
     vfs = workload("vfs", N)
@@ -96,6 +102,7 @@ def test_a_wildcard_is_one_attachment(trace, workload):
     assert int(re.search(r"Attached (\d+) probes", answer.stderr).group(1)) > 20
 
 
+@pytest.mark.machine
 @need_multi
 @need_fentry
 def test_many_trampolines_become_one_attachment(trace, workload):
@@ -144,6 +151,7 @@ def test_address(trace, workload):
     assert session.finish().keyed() == {"vfs_write": N + 1}
 
 
+@pytest.mark.machine
 @need_some
 def test_stack_begins_with_the_function(trace, workload):
     vfs = workload("vfs", N)
@@ -170,6 +178,7 @@ def test_the_same_function_twice_in_a_block(trace, workload):
     assert answer.value() == 3 * (N + 1)
 
 
+@pytest.mark.machine
 @need_some
 def test_time_between_entry_and_return(trace, workload):
     vfs = workload("vfs", N)

@@ -90,6 +90,7 @@ def test_loop_over_a_map_that_is_cleared(trace):
     assert 10 < answer.value("@total") <= answer.value("@n") * answer.value("@rounds")
 
 
+@pytest.mark.machine
 def test_loop_sees_counts_of_all_cpus(trace, workload):
     work = workload("calls", 3000)
     answer = trace(f"tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @[comm] = count(); }} "
@@ -141,6 +142,7 @@ def test_declared_map_without_keys(trace):
     assert answer.lines() == ["@d: 6", "@a: 7", "@b: 8", "@c: 1", "@d: 6"] and not answer.stderr
 
 
+@pytest.mark.machine
 def test_integers_of_each_cpu_are_added_up(trace, workload):
     work = workload("calls", 5000, 0, 2)
     answer = trace(f"let @a = percpuhash(10); tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @a[1]++; @a[2] += 3; "
@@ -204,12 +206,14 @@ def test_full_maps_word(trace):
     assert answer.code == 1 and "full_maps must be count, evict or stop" in answer.stderr
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("value", ["$i", "count()", "hist($i)"])
 def test_new_keys_where_interrupts_are_off(trace, value):
     answer = trace(f"interval:ms:20 {{ $i = 0; while ($i < 50) {{ @a[$i] = {value}; $i++; }} exit(); }}", "-q")
     assert not answer.stderr and len(re.findall(r"^@a\[", answer.stdout, re.M)) == 50
 
 
+@pytest.mark.machine
 def test_what_the_kernel_refuses_is_told(trace):
     answer = trace("interval:ms:20 { $i = 0; while ($i < 100) { @a[$i] = hist($i, 5); $i++; } exit(); }", "-q")
     made = len(re.findall(r"^@a\[", answer.stdout, re.M))
@@ -249,6 +253,7 @@ def test_time_series_as_text(trace):
     assert re.search(r"^ {19}0 {51}1$", blocks[1], re.M)
 
 
+@pytest.mark.machine
 def test_time_series_of_many_cpus(trace, workload):
     work = workload("calls", 20000, 0, 2)
     answer = trace(f"tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @s = tseries(1, 1h, 2, \"sum\"); "
@@ -318,6 +323,7 @@ def test_minimum_of_texts(trace):
 
 # ---- zero ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.machine
 def test_zeroed_maps_are_there(trace):
     answer = trace("begin { @a = count(); @b = sum(5); @c = min(5); @d = stats(5); @e = hist(5); @f = tseries(5, 1s, 3); @g = 5; "
                    "@h[1] = count(); @i[2] = max(-3); @j[3] = 5; @k = count(); "

@@ -6,6 +6,7 @@ import pytest
 
 from conftest import FIXTURES
 
+pytestmark = pytest.mark.machine
 N = 20000
 TEXTS = [f"text of round {i} " + chr(ord("a") + i % 26) * (i % 40 + 1) for i in range(64)]
 NEST = FIXTURES / "nest"

@@ -1,6 +1,9 @@
 """Stacks are kept once each, by id: what happens when there are many, few or none."""
 import re
 
+import pytest
+
+pytestmark = pytest.mark.machine
 GETPPID = "tracepoint:syscalls:sys_enter_getppid"
 
 

@@ -1,15 +1,15 @@
-"""What the kernel's verifier has to do for our programs: instructions it walks, kept from growing.
-
-One row per program and kernel series in verified/SERIES.txt ("COUNT NAME"). More than a tenth above its row fails; a
-program without a row is shown and passes. UPDATE_VERIFIED=1 writes the table of the kernel this runs on; in a VM the
-new table is printed between lines of dashes.
-"""
-import os
-import platform
-import re
-from pathlib import Path
+"""What the kernel's verifier has to do for our programs, those of the tools and those of bench/run: see verified.py.
+(Scripts of Debian's bpftrace: test_debian_scripts.py.)"""
+import subprocess
+import sys
 
 import pytest
+
+from conftest import ROOT, TARSIER
+
+sys.path.insert(0, str(ROOT / "bench"))
+sys.dont_write_bytecode = True
+from scripts import SCRIPTS  # noqa: E402
 
 ENTER = "tracepoint:syscalls:sys_enter_getppid"
 EXIT = "tracepoint:syscalls:sys_exit_getppid"
@@ -49,39 +49,29 @@ PROGRAMS = {
     "fexit-result": "fexit:vfs_read { @[retval < 0] = sum(args.count); }",
     "uprobe": "uprobe:libc:getenv { @[str(arg0)] = count(); }",
 }
-SERIES = ".".join(platform.release().split(".")[:2])
-TABLE = Path(__file__).parent / "verified" / f"{SERIES}.txt"
+PROGRAMS.update({f"bench: {name}": text for name, text in SCRIPTS.items()})
+
+# The tools that are questions without a program: what they show is their program.
+TOOLS = ["funccount vfs_*", "funccount t:sched:*", "stackcount vfs_read", "stackcount -U libc:malloc", "funclatency vfs_read",
+         "funclatency libc:malloc", "funcslower -l 1 vfs_read", "trace 'vfs_read (arg2 > 3) \"%d\", arg2'",
+         "argdist vfs_read retval", "argdist -H libc:malloc arg0", "functrace vfs_*"]
 
 
-def known():
-    if not TABLE.exists():
-        return {}
-    return {name: int(count) for count, name in (line.split() for line in TABLE.read_text().splitlines())}
-
-
-@pytest.fixture(scope="module")
-def measured(request):
-    """Verified instructions of each program that was loaded; written or shown at the end."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    counts = {}
-    yield counts
-    rows = "".join(f"{counts[name]:6} {name}\n" for name in PROGRAMS if name in counts)
-    if os.environ.get("UPDATE_VERIFIED"):
-        TABLE.write_text(rows)
-    elif counts != known():
-        with capture.global_and_fixture_disabled():
-            print(f"\n--- verified instructions on {SERIES} (tests/live/verified/{SERIES}.txt differs)\n{rows}---")
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_verifier_work_does_not_grow(trace, measured, name):
-    answer = trace.command("-v", "--dry-run", "-e", PROGRAMS[name])
+def measure(trace, verified, name, program):
+    answer = trace.command("-v", "--dry-run", "-e", program)
     if "this kernel offers no probes of kernel functions here" in answer.stderr:
         pytest.skip("this kernel offers no probes of its functions")
     assert answer.code == 0, answer.stderr
-    counts = [int(count) for count in re.findall(r"^loaded .* (\d+) verified,", answer.stderr, re.M)]
-    assert counts, answer.stderr
-    measured[name] = sum(counts)
-    before = known().get(name)
-    if before is not None and not os.environ.get("UPDATE_VERIFIED"):
-        assert measured[name] <= before * 1.1 + 5, f"{name}: {before} instructions before, {measured[name]} now"
+    verified.check(name, answer.stderr)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_verifier_work_does_not_grow(trace, verified, name):
+    measure(trace, verified, name, PROGRAMS[name])
+
+
+@pytest.mark.parametrize("words", TOOLS)
+def test_verifier_work_of_tools_does_not_grow(trace, verified, words):
+    shown = subprocess.run(f"{TARSIER} {words.replace(' ', ' --show ', 1)}", shell=True, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    measure(trace, verified, f"tool: {words}", shown.stdout)
