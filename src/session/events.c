@@ -72,7 +72,7 @@ static void handle(struct session *s, const struct lang_action *action, const st
         break;
     case LANG_ACTION_PRINT_VALUE:
         if (s->options->sink) {
-            session_sink_value(s, record.stamp, action->record->fields[0].type, payload_of(bytes));
+            session_sink_value(s, header->stamp, action->record->fields[0].type, payload_of(bytes));
             break;
         }
         view_print_value(&s->view, action->record->fields[0].type, payload_of(bytes));
