@@ -616,7 +616,12 @@ const struct type *check_reduced_value(const struct node *node) {
 }
 
 const struct type *check_value(struct check *c, struct node *node) {
-    const struct type *type = check_expression(c, node);
+    check_expression(c, node);
+    return check_checked_value(c, node);
+}
+
+const struct type *check_checked_value(struct check *c, struct node *node) {
+    const struct type *type = node->type;
 
     if (type && type->kind == TYPE_STRUCT && is_args(node) && make_args_record(c, node))
         type = check_expression(c, node);

@@ -155,6 +155,8 @@ void check_comparison_range(struct check *c, const struct node *node);
 const struct type *check_expression(struct check *c, struct node *node);
 /* An expression whose value is used: no void, no struct; countable aggregates become numbers. */
 const struct type *check_value(struct check *c, struct node *node);
+/* The same of what check_expression() has looked at. */
+const struct type *check_checked_value(struct check *c, struct node *node);
 /* Type of the checked node as a value: a map of counts is read as a number. */
 const struct type *check_reduced_value(const struct node *node);
 /* A value that must be an integer; `what` names it: "sum()". NULL if it is none. */

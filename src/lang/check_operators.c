@@ -412,7 +412,7 @@ void check_binary(struct check *c, struct node *node) {
 static const struct type *check_arm(struct check *c, struct node *node) {
     const struct type *type = check_expression(c, node);
 
-    return type && type->kind != TYPE_VOID ? check_value(c, node) : type;
+    return type && type->kind != TYPE_VOID ? check_checked_value(c, node) : type;
 }
 
 /* Conditions that are asked at compile time decide what is part of the program at all. */
