@@ -117,6 +117,7 @@ struct lower {
     /* Scratch: [variables][temporaries]. Sizes are known from a first run over the block. */
     bool measuring;
     ir_value scratch_base;
+    uint32_t stack_room;                       /* see enum lang_stack_room */
     uint32_t scratch_variables, scratch_temps; /* sizes found by the first run */
     uint32_t variables_top, temps_top, temps_most;
     bool predicate_scratch;
@@ -214,6 +215,9 @@ ir_value lower_map_handle(struct lower *l,
                           const struct lang_map *map); /* map pointer for helpers; may be NULL-tested */
 /* The same, good: goes to `done` when there is none. */
 ir_value lower_tested_handle(struct lower *l, const struct lang_map *map, ir_block done);
+/* The table (its number in the plan) did not take an element: counts why. `stops`: the map that ends the run when it is
+ * full; NULL: none does. */
+void lower_count_refused(struct lower *l, uint32_t table, const struct lang_map *stops, ir_value error);
 ir_value lower_map_scalar(struct lower *l, const struct node *node);
 ir_value lower_map_address(struct lower *l, const struct node *node);
 struct place lower_map_place(struct lower *l, const struct node *node); /* element, or zero bytes when missing */

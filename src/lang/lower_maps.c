@@ -134,26 +134,31 @@ static void report_full(struct lower *l, const struct lang_map *map, ir_block do
     lower_record(l, &action, NULL, 0);
 }
 
-static void count_refused(struct lower *l, const struct lang_map *map, ir_value error) {
+void lower_count_refused(struct lower *l, uint32_t table, const struct lang_map *stops, ir_value error) {
     struct ir_function *f = l->f;
-    if (l->env->tells_failures)
-        lower_failed(l, LANG_SITE_UPDATE, f->loc, lower_cause(l, IR_HELPER_map_update_elem, error));
-    const struct lang_map_plan *spec = spec_of(l, map);
+    uint32_t full_counter = l->plan->maps.data[table].full_counter;
+    uint32_t refused_counter = l->plan->maps.data[table].refused_counter;
     ir_block full = ir_block_new(f, f->current), refused = ir_block_new(f, f->current);
     ir_block join = ir_block_new(f, f->current);
     /* Before 6.4 the kernel's map functions return int: only the low half of the register counts. */
     ir_value code = ir_extend(f, error, 4, true);
     ir_branch(f, ir_binary(f, IR_EQ, code, ir_constant(f, -E2BIG)), full, refused);
     ir_enter(f, full);
-    if (l->env->full_maps == LANG_FULL_STOP)
-        report_full(l, map, join);
+    if (stops)
+        report_full(l, stops, join);
     else
-        lower_count(l, spec->full_counter);
+        lower_count(l, full_counter);
     ir_jump(f, join);
     ir_enter(f, refused);
-    lower_count(l, spec->refused_counter);
+    lower_count(l, refused_counter);
     ir_jump(f, join);
     ir_enter(f, join);
+}
+
+static void count_refused(struct lower *l, const struct lang_map *map, ir_value error) {
+    if (l->env->tells_failures)
+        lower_failed(l, LANG_SITE_UPDATE, l->f->loc, lower_cause(l, IR_HELPER_map_update_elem, error));
+    lower_count_refused(l, map->map, l->env->full_maps == LANG_FULL_STOP ? map : NULL, error);
 }
 
 static ir_value create_in_task(struct lower *l, const struct lang_map *map, ir_block done) {

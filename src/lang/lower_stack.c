@@ -9,12 +9,11 @@
  *     hash = seed(tgid);
  *     for each 8 frames (unrolled):  if (count <= first) break;  hash = (hash ^ word) * K  for each word
  *     id = count ? (hash with count in its low bits) : 0;
- *     if (id && !lookup(stacks, &id))  update(stacks, &id, memory, NOEXIST), counting what is refused
+ *     if (id && !lookup(stacks, &id))  update(stacks, &id, memory), counting what is refused
  *
  * The kernel zeroes the room that it does not fill, so the last 8 need no look at the count.
  */
 #include "lang/lower_int.h"
-#include <errno.h>
 #include <linux/bpf.h>
 
 enum { HASH_STEP = 8 };
@@ -70,11 +69,8 @@ static ir_value stack_id(struct lower *l, const struct type *type, struct place 
 static void keep(struct lower *l, const struct type *type, struct place from, ir_value id) {
     struct ir_function *f = l->f;
     uint32_t map = lang_plan_stacks(l->plan, type_stack_captured(type));
-    const struct lang_map_plan *table = &l->plan->maps.data[map];
-    uint32_t full_counter = table->full_counter, refused_counter = table->refused_counter;
     ir_block start = f->current, some = ir_block_new(f, start), fresh = ir_block_new(f, some);
-    ir_block wrong = ir_block_new(f, fresh), full = ir_block_new(f, wrong), refused = ir_block_new(f, wrong);
-    ir_block other = ir_block_new(f, wrong), done = ir_block_new(f, start);
+    ir_block wrong = ir_block_new(f, fresh), done = ir_block_new(f, start);
     ir_slot key = lower_temp_slot(l, 8);
     ir_branch(f, id, some, done);
     ir_enter(f, some);
@@ -83,18 +79,10 @@ static void keep(struct lower *l, const struct type *type, struct place from, ir
     ir_branch(f, ir_calln(f, IR_HELPER_map_lookup_elem, ir_map(f, map), address), done, fresh);
     ir_enter(f, fresh);
     ir_value error = ir_calln(f, IR_HELPER_map_update_elem, ir_map(f, map), address, place_address(l, from),
-                              ir_constant(f, BPF_NOEXIST));
-    ir_value code = ir_extend(f, error, 4, true); /* an int before 6.4 */
-    ir_branch(f, code, wrong, done);
+                              ir_constant(f, BPF_ANY)); /* another CPU may be faster: an equal id has equal bytes */
+    ir_branch(f, ir_extend(f, error, 4, true), wrong, done); /* an int before 6.4 */
     ir_enter(f, wrong);
-    ir_branch(f, ir_binary(f, IR_EQ, code, ir_constant(f, -E2BIG)), full, other);
-    ir_enter(f, full);
-    lower_count(l, full_counter);
-    ir_jump(f, done);
-    ir_enter(f, other); /* -EEXIST: another CPU was faster */
-    ir_branch(f, ir_binary(f, IR_EQ, code, ir_constant(f, -EEXIST)), done, refused);
-    ir_enter(f, refused);
-    lower_count(l, refused_counter);
+    lower_count_refused(l, map, NULL, error);
     ir_jump(f, done);
     ir_enter(f, done);
     lower_release_slot(l, key);
