@@ -99,11 +99,14 @@ static uint32_t stack_in_use(const struct lower *l) {
 
 /* Stack areas stay small: 512 bytes must hold slots, spills and the frames of callbacks. */
 #define STACK_TEMP_LIMIT 64
-#define STACK_TOTAL_LIMIT 256
+
+static bool has_room(const struct lower *l, uint32_t size) {
+    return size <= STACK_TEMP_LIMIT && stack_in_use(l) + size <= l->stack_room;
+}
 
 struct place lower_temp(struct lower *l, uint32_t size) {
     size = (size + 7) & ~7u;
-    if (size <= STACK_TEMP_LIMIT && (free_temp(l, size) || stack_in_use(l) + size <= STACK_TOTAL_LIMIT))
+    if (size <= STACK_TEMP_LIMIT && (free_temp(l, size) || has_room(l, size)))
         return place_direct(ir_slot_address(l->f, lower_temp_slot(l, size)), 0);
     return lower_scratch_temp(l, size);
 }
@@ -119,7 +122,7 @@ struct place lower_scratch_temp(struct lower *l, uint32_t size) {
 struct place lower_variable_memory(struct lower *l, struct lang_variable *variable) {
     uint32_t size = (variable->type->size + 7) & ~7u;
     if (variable->scratch < 0 && variable->slot == IR_NONE) {
-        if (size <= STACK_TEMP_LIMIT && stack_in_use(l) + size <= STACK_TOTAL_LIMIT) {
+        if (has_room(l, size)) {
             variable->slot = ir_slot_new(l->module, size, variable->name);
         } else {
             variable->scratch = (int32_t)l->variables_top;
@@ -409,7 +412,7 @@ static void lower_program(struct lower *l) {
 }
 
 static struct lower *lower_new(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
-                               struct diag_list *diags) {
+                               enum lang_stack_room room, struct diag_list *diags) {
     struct lower *l = arena_make(program->arena, struct lower);
     l->arena = program->arena;
     l->program = program;
@@ -417,6 +420,7 @@ static struct lower *lower_new(struct lang_program *program, const struct lang_u
     l->unit = unit;
     l->target = unit->target;
     l->env = env;
+    l->stack_room = room;
     l->diags = diags;
     l->module = ir_module_new(program->arena, unit->target->name);
     l->scratch_base = IR_NONE;
@@ -433,10 +437,10 @@ static struct lower *lower_new(struct lang_program *program, const struct lang_u
 
 /* The block is lowered once to learn how much scratch it needs, and again only if it needs some. */
 struct ir_module *lang_lower(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
-                             struct diag_list *diags) {
+                             enum lang_stack_room room, struct diag_list *diags) {
     struct lang_plan before = *program->plan;
     uint32_t errors = diags->error_count;
-    struct lower *measure = lower_new(program, unit, env, diags);
+    struct lower *measure = lower_new(program, unit, env, room, diags);
     measure->measuring = true;
     lower_program(measure);
     if (diags->error_count > errors)
@@ -452,7 +456,7 @@ struct ir_module *lang_lower(struct lang_program *program, const struct lang_uni
     }
     if (scratch > 0) {
         *program->plan = before;
-        l = lower_new(program, unit, env, diags);
+        l = lower_new(program, unit, env, room, diags);
         l->scratch_variables = measure->variables_top;
         l->scratch_temps = measure->temps_most;
         l->predicate_scratch = measure->predicate_scratch;

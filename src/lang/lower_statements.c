@@ -137,7 +137,8 @@ static void lower_unroll(struct lower *l, const struct node *node) {
  *   - variables that the body assigns get a value it does not know: plus a zero read from a map;
  *   - the last of those stays in a register, known to be equal to the variable: the next number takes that register;
  *   - what is the body's own is zeroed, as it is at the end of each round.
- * Then it sees the body once. */
+ * Each round ends the same way: else a counter that some path knows (`if ($n == 0) ...`) has a new known value in each
+ * round, and where the verifier follows that path first, it comes to no end. So it sees the body once. */
 static void forget_number(struct lower *l, ir_slot slot, int32_t at) {
     struct ir_function *f = l->f;
     ir_value word = ir_load(f, 8, ir_slot_address(f, slot), at), zero = ir_load(f, 8, lower_constants(l, 0), 0);
@@ -231,6 +232,7 @@ static void end_body(struct lower *l, struct loop *loop, struct ir_function *out
         ir_jump(l->f, loop->next);
     ir_enter(l->f, loop->next);
     clear_slots(l, loop);
+    forget_assigned(l, loop->node, loop->node);
     ir_return(l->f, ir_constant(l->f, 0));
     ir_enter(l->f, loop->end);
     clear_slots(l, loop);

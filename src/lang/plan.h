@@ -177,8 +177,13 @@ uint32_t lang_plan_rings(struct lang_plan *plan);
 uint32_t lang_plan_scratch(struct lang_plan *plan);
 uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size); /* the table for captures of so many bytes */
 
-/* Lowers one checked program to IR. NULL after errors (in diags). Each call takes the next action and site numbers. */
+/* Bytes of BPF's stack that variables and temporaries may take, the others live in scratch: what is quick, and what to
+ * try where a program then needs more than the stack has. */
+enum lang_stack_room { LANG_STACK_ROOM = 256, LANG_STACK_ROOM_LEAST = 0 };
+
+/* Lowers one checked program to IR. NULL after errors (in diags). Each call takes the next action and site numbers;
+ * to lower a program again, the plan must be put back to what it was. */
 struct ir_module *lang_lower(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
-                             struct diag_list *diags);
+                             enum lang_stack_room room, struct diag_list *diags);
 
 #endif

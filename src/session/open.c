@@ -81,12 +81,17 @@ static uint64_t torture_seed(void) {
 static int lower_unit(struct session *s, struct session_unit *unit) {
     if (!lang_check_unit(s->program, &unit->lang, &s->env, &s->diags))
         return SESSION_USER_ERROR;
-    struct ir_module *module = lang_lower(s->program, &unit->lang, &s->env, &s->diags);
+    struct bpf_options options = {.cpu_v4 = false, .random_seed = torture_seed()};
+    struct lang_plan before = *s->program->plan;
+    const char *error = NULL;
+    struct ir_module *module = lang_lower(s->program, &unit->lang, &s->env, LANG_STACK_ROOM, &s->diags);
+    if (module && !bpf_compile(s->arena, module, &options, &unit->program, &error)) {
+        *s->program->plan = before;
+        module = lang_lower(s->program, &unit->lang, &s->env, LANG_STACK_ROOM_LEAST, &s->diags);
+    }
     if (!module)
         return SESSION_USER_ERROR;
-    struct bpf_options options = {.cpu_v4 = false, .random_seed = torture_seed()};
-    const char *error = NULL;
-    if (!bpf_compile(s->arena, module, &options, &unit->program, &error)) {
+    if (error && !bpf_compile(s->arena, module, &options, &unit->program, &error)) {
         diag_error(&s->diags, "program-limit", unit->lang.probe->loc, "%s", error);
         return SESSION_USER_ERROR;
     }

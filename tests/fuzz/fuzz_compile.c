@@ -17,20 +17,27 @@ static void compile_unit(struct lang_program *program, const struct lang_unit *u
     struct bpf_options options = {0};
     struct bpf_program compiled = {0};
     struct strbuf out = {0};
-    const char *error = NULL;
+    const enum lang_stack_room rooms[] = {LANG_STACK_ROOM, LANG_STACK_ROOM_LEAST};
+    bool fits = false;
 
     if (!lang_check_unit(program, unit, env, diags))
         return;
-    struct ir_module *module = lang_lower(program, unit, env, diags);
-    if (!module) {
-        if (diags->error_count == 0)
+    const struct lang_plan before = *program->plan;
+    for (unsigned i = 0; i < COUNT(rooms) && !fits; i++) {
+        const char *error = NULL;
+        *program->plan = before;
+        struct ir_module *module = lang_lower(program, unit, env, rooms[i], diags);
+        if (!module) {
+            if (diags->error_count == 0)
+                __builtin_trap();
+            return;
+        }
+        fits = bpf_compile(program->arena, module, &options, &compiled, &error);
+        if (!fits && !error)
             __builtin_trap();
-        return;
     }
-    if (bpf_compile(program->arena, module, &options, &compiled, &error))
+    if (fits)
         bpf_disassemble(&compiled, program->source, &out);
-    else if (!error)
-        __builtin_trap();
     strbuf_free(&out);
 }
 

@@ -26,6 +26,30 @@ def test_a_hundred_begin_blocks(trace):
     assert answer.value() == 4950 and not answer.stderr
 
 
+def nested(depth):
+    """Holds a value for each level while the rest is computed: more than 512 bytes of stack, if all that could was there."""
+    return "1" if depth == 0 else f"($v{depth} + ($v{depth + 1} > {depth} ? {nested(depth - 1)} : nsecs))"
+
+
+def test_more_values_at_the_same_time_than_the_stack_has_room_for(trace):
+    variables = [f"$v{n} = (uint64){100 + n};" for n in range(30)]
+    answer = trace(block([*variables, f"print({nested(20)});"]), "-q")
+    assert answer.stdout.strip() == str(sum(range(101, 121)) + 1) and not answer.stderr
+
+
+def test_many_nested_choices_are_checked_once(trace):
+    answer = trace(block(["print(" + "(1 ? " * 40 + "7" + " : 2)" * 40 + ");"]), "-q")
+    assert answer.stdout.strip() == "7"
+
+
+def test_a_loop_with_a_path_that_knows_its_counters(trace):
+    """Each round of that path starts with other known numbers: the verifier must not follow it for ever."""
+    answer = trace(block(["$v = (uint64)1; $n = 0;",
+                          "while ($n < 2) { $n++; if ($n + (++$v > $v)) { if ($v || $v ? $v : $v << 1) { $c = 1; }",
+                          "$f = 1 % $n; for $g : 2..1 { $h = 1; } } } print(($n, $v));"]), "-q")
+    assert answer.stdout.strip() == "(2, 3)"
+
+
 MANY = 200 if IN_VM else 1000  # the verifier's work for a thousand takes minutes in an emulator
 STATEMENTS = {
     "sums": ([f"@x += {n};" for n in range(MANY)] + ["print(@x);"], f"@x: {MANY * (MANY - 1) // 2}"),
