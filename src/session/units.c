@@ -187,7 +187,7 @@ static bool sends_records(const struct node *block) {
 }
 
 static bool could_be_us(const struct session *s, const struct session_unit *unit, const struct probe_target *first) {
-    if (s->options->pid)
+    if (s->options->pid && !s->options->sink)
         return false;
     if (s->probes.pid && !filtered_in_program(first)) /* -c: the kernel limits these to the command */
         return false;
@@ -256,7 +256,7 @@ static void describe(struct session *s, struct session_unit *unit) {
         target->probe_id = probe_has_cookie(&s->probes, first) ? LANG_PROBE_BY_COOKIE : LANG_PROBE_CONSTANT;
     }
     target->test_compat = syscall && runs_compat_processes();
-    if (s->options->pid && filtered_in_program(first))
+    if (s->options->pid && !s->options->sink && filtered_in_program(first))
         target->filter_pid = (uint32_t)s->options->pid;
     target->exclude_self = could_be_us(s, unit, first);
     unit->kernel = probe_program(&s->probes, first);
