@@ -38,26 +38,14 @@ static uint32_t module_number(struct sampler *sampler, const char *path) {
     return (uint32_t)found;
 }
 
-/* What stands for a function whose name is not known: as much as is known of it. */
-static uint32_t unnamed(struct sampler *sampler, const struct session_frame *frame) {
-    char text[256];
-    const char *module = frame->module ? frame->module : "", *base = strrchr(module, '/');
-    if (frame->kind == PROFILE_JIT)
-        return profile_text(sampler->profile, "[no file]");
-    if (frame->kind == PROFILE_KERNEL)
-        return profile_text(sampler->profile, "[kernel]");
-    snprintf(text, sizeof text, "[%s]", base ? base + 1 : module);
-    return profile_text(sampler->profile, text);
-}
-
 static uint32_t frame_number(struct sampler *sampler, const struct session_frame *from) {
     struct profile_frame frame;
     memset(&frame, 0, sizeof frame);
     frame.address = from->address;
-    frame.name = from->name ? profile_text(sampler->profile, from->name) : unnamed(sampler, from);
+    frame.name = profile_text(sampler->profile, from->name);
     frame.module = module_number(sampler, from->module);
     frame.kind = (uint16_t)from->kind;
-    frame.offset = from->offset <= UINT32_MAX && from->name ? (uint32_t)from->offset : 0;
+    frame.offset = from->offset <= UINT32_MAX ? (uint32_t)from->offset : 0;
     return profile_frame(sampler->profile, &frame);
 }
 
@@ -69,10 +57,9 @@ static uint32_t text_frame(struct profile *profile, enum profile_frame_kind kind
     return profile_frame(profile, &frame);
 }
 
+/* Its name is the reason. */
 static uint32_t cut_frame(struct profile *profile, enum profile_cut end) {
-    char text[80];
-    snprintf(text, sizeof text, "[cut: %s]", profile_cut_texts[end].name);
-    return text_frame(profile, PROFILE_CUT, text);
+    return text_frame(profile, PROFILE_CUT, profile_cut_texts[end].name);
 }
 
 static void take_stack(void *context, uint64_t id, const struct session_stack *stack) {
@@ -161,7 +148,7 @@ static uint32_t add_stack(struct sampler *sampler, const struct type *type, cons
     if (sampler->sampling->per_thread)
         node = profile_node(profile, node, thread_frame(sampler, thread));
     if (unkept)
-        node = profile_node(profile, node, text_frame(profile, PROFILE_CUT, "[cut: not kept]"));
+        node = profile_node(profile, node, text_frame(profile, PROFILE_CUT, "stack not kept"));
     node = add_frames(profile, node, user);
     node = add_frames(profile, node, kernel);
     if (!node || (sampler->sampling->per_thread && profile->nodes.data[node].parent == 0))

@@ -98,7 +98,6 @@ void view_profile_badge(const struct profile *p, struct strbuf *out) {
 
 struct function {
     uint32_t name, module; /* of the profile */
-    uint32_t frame;        /* one of its frames */
     uint64_t self, total;
     uint32_t seen; /* the last node that was counted for it, + 1 */
 };
@@ -109,17 +108,25 @@ struct functions {
     uint32_t *of;
 };
 
-static struct functions find_functions(const struct profile *p, struct arena *arena) {
+/* What stands for a place: a string. */
+static uint32_t label(struct profile *p, const struct profile_frame *frame, struct arena *arena) {
+    const char *text = profile_frame_label(p, frame, arena);
+    bool bare_cut = frame->kind == PROFILE_CUT && *text != '[';
+    return profile_text(p, bare_cut ? arena_printf(arena, "[cut: %s]", text) : text);
+}
+
+static struct functions find_functions(struct profile *p, struct arena *arena) {
     struct functions found = {arena_new_array(arena, struct function, p->frames.count), 0,
                               arena_new_array(arena, uint32_t, p->frames.count)};
     struct hash numbers;
     hash_init(&numbers, arena);
     for (uint32_t i = 0; i < p->frames.count; i++) {
         const struct profile_frame *frame = &p->frames.data[i];
-        uint64_t key = (uint64_t)frame->module << 32 | frame->name;
+        uint32_t name = label(p, frame, arena);
+        uint64_t key = (uint64_t)frame->module << 32 | name;
         uintptr_t number = (uintptr_t)hash_get_number(&numbers, key);
         if (!number) {
-            found.items[found.count] = (struct function){frame->name, frame->module, i, 0, 0, 0};
+            found.items[found.count] = (struct function){name, frame->module, 0, 0, 0};
             number = ++found.count;
             hash_put_number(&numbers, key, (void *)number);
         }
@@ -210,7 +217,7 @@ void view_profile_functions(struct profile *p, uint32_t count, struct strbuf *ou
         add_amount(p, function->total, out);
         strbuf_addf(out, " %5.1f %%  ", percent_of(function->total, sum));
         size_t begin = out->length;
-        view_clean_text(profile_frame_label(p, &p->frames.data[function->frame], arena), out);
+        view_clean_text(p->strings.data[function->name], out);
         strbuf_fill(out, ' ', out->length - begin < NAME_WIDTH ? NAME_WIDTH - (out->length - begin) : 0);
         strbuf_addch(out, ' ');
         add_module(p, function->module, out);
@@ -267,6 +274,7 @@ static void add_processes(const struct profile *p, uint32_t most, struct strbuf 
 /* Nodes of the profile that are one function in one place of the tree. */
 struct call {
     uint32_t frame; /* one of them */
+    uint32_t name;  /* string */
     uint64_t total;
     struct call *first, *next; /* children; siblings */
 };
@@ -292,7 +300,8 @@ static struct call *make_tree(struct profile *p, struct arena *arena) {
         uintptr_t number = (uintptr_t)hash_get_number(&numbers, key);
         if (!number) {
             number = count++;
-            calls[number] = (struct call){frame, 0, NULL, calls[parent].first};
+            calls[number] =
+                (struct call){frame, functions.items[functions.of[frame]].name, 0, NULL, calls[parent].first};
             calls[parent].first = &calls[number];
             hash_put_number(&numbers, key, (void *)number);
         }
@@ -317,8 +326,9 @@ static struct call *take_largest(struct call *call, uint64_t least) {
 
 static void add_call(const struct tree *tree, const struct call *call, uint32_t level) {
     const struct profile_frame *frame = &tree->profile->frames.data[call->frame];
+    const char *name = tree->profile->strings.data[call->name];
     strbuf_addf(tree->out, "%6.1f %%  %*s", percent_of(call->total, tree->sum), (int)level * 2, "");
-    view_clean_text(profile_frame_label(tree->profile, frame, tree->profile->arena), tree->out);
+    view_clean_text(name, tree->out);
     if (frame->kind == PROFILE_KERNEL) {
         const char *module =
             frame->module ? tree->profile->strings.data[tree->profile->modules.data[frame->module - 1].path] : "";

@@ -85,7 +85,7 @@ def test_off_cpu(trace):
 
 def test_off_cpu_of_what_is_blocked_still(trace):
     """A thread that does not come back before the end was blocked until then."""
-    answer = trace.command("profile", "--off-cpu", "-d", "1", "sleep", "30")
+    answer = trace.command("profile", "--off-cpu", "-d", "2", "sleep", "30")
     assert functions(answer.stdout)["clock_nanosleep"][1] >= 100, answer.stdout
 
 
