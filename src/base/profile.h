@@ -100,6 +100,7 @@ struct profile {
     uint64_t start_ns;    /* of the first sample, since 1970; 0 not known */
     uint64_t duration_ns; /* 0 not known */
     uint32_t cpus;        /* that were looked at; 0 not known */
+    const char *damage;   /* what is missing of the file it was read from, as a sentence; NULL: nothing */
     /* private */
     struct hash string_numbers, frame_numbers, node_numbers, thread_numbers, module_numbers, sample_numbers;
 };

@@ -3,6 +3,7 @@
  * the result. */
 #include "cli/cli.h"
 #include "cli/profile_file.h"
+#include "cli/profile_live.h"
 #include "kernel/proc.h"
 #include "profile/sample.h"
 #include "view/profile_text.h"
@@ -10,7 +11,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -96,52 +96,6 @@ static bool apply(void *target, int option, const char *value) {
 
 const struct cli_option_set cli_profile_options = {profile_options, PROFILE_OPTION_COUNT, apply, true};
 
-/* ---- while it runs ------------------------------------------------------------------------------------------------
- */
-
-struct live {
-    uint64_t began;
-    uint32_t lines; /* drawn so far, to be drawn over */
-};
-
-enum { LIVE_MS = 500, LIVE_FUNCTIONS = 12 };
-
-/* Lines are cut at the width of the terminal, so that as many are drawn over as were drawn. */
-static void draw(struct live *live, const struct strbuf *text) {
-    struct winsize size = {0};
-    struct strbuf out = {0};
-    size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
-    uint32_t most = size.ws_row > 2 ? size.ws_row - 2u : 20;
-    if (live->lines)
-        strbuf_addf(&out, "\033[%uA", live->lines);
-    strbuf_addstr(&out, "\r\033[J");
-    live->lines = 0;
-    for (const char *at = strbuf_text(text); *at && live->lines < most; live->lines++) {
-        size_t length = strcspn(at, "\n");
-        strbuf_add(&out, at, length < width ? length : width);
-        strbuf_addch(&out, '\n');
-        at += length + (at[length] != '\0');
-    }
-    fwrite(strbuf_text(&out), 1, out.length, stderr);
-    fflush(stderr);
-    strbuf_free(&out);
-}
-
-static void tick(void *context, struct profile *profile) {
-    struct live *live = context;
-    struct strbuf text = {0};
-    strbuf_addf(&text, "%.1f s, Ctrl-C ends: ", (double)(kernel_monotonic_ns() - live->began) / 1e9);
-    view_profile_badge(profile, &text);
-    view_profile_functions(profile, LIVE_FUNCTIONS, &text);
-    draw(live, &text);
-    strbuf_free(&text);
-}
-
-static void end_live(struct live *live) {
-    if (live->lines)
-        fprintf(stderr, "\033[%uA\r\033[J", live->lines);
-}
-
 /* ---- the result ---------------------------------------------------------------------------------------------------
  */
 
@@ -183,15 +137,30 @@ static const char *const *command_of(const struct cli_request *request) {
     return words;
 }
 
-static int write_result(const struct wish *wish, const struct profile_format *format, struct profile *profile) {
+static int write_result(const struct wish *wish, const struct profile_format *format, struct profile *profile,
+                        struct profile_live *live) {
     if (!format)
         return write_text(wish, profile);
-    int result = cli_save_profile(format, profile, NULL, wish->request->output);
+    int result = live->appender ? cli_live_end_file(live, profile)
+                                : cli_save_profile(format, profile, NULL, wish->request->output);
     struct strbuf text = {0};
     view_profile_badge(profile, &text);
     if (!wish->quiet)
         fputs(strbuf_text(&text), stderr);
     strbuf_free(&text);
+    return result;
+}
+
+static int sample(struct wish *wish, const struct session_options *options, const struct profile_format *format,
+                  struct profile_live *live) {
+    struct arena *arena = arena_new();
+    struct profile *profile = profile_new(arena);
+    int result = profile_take(&wish->sampling, options, profile);
+    cli_live_end(live);
+    if (result == SESSION_OK)
+        result = write_result(wish, format, profile, live);
+    cli_live_close(live);
+    arena_free(arena);
     return result;
 }
 
@@ -205,30 +174,20 @@ static int run(struct wish *wish) {
         .output_fd = STDOUT_FILENO,
         .output_name = "standard output",
     };
-    struct live live = {.began = kernel_monotonic_ns()};
+    struct profile_live live = {.draws = !wish->quiet && isatty(STDERR_FILENO), .path = request->output};
+    const struct profile_format *format = request->output ? cli_profile_format(request->output) : NULL;
+    if (request->output && !format)
+        return SESSION_USER_ERROR;
     if (options.command && !options.command[0]) {
         cli_wrong("%s wants a command", "-c");
         return SESSION_USER_ERROR;
     }
-    const struct profile_format *format = request->output ? cli_profile_format(request->output) : NULL;
-    if (request->output && !format)
-        return SESSION_USER_ERROR;
     wish->sampling.with_times = format && format->times;
-    if (!wish->quiet && isatty(STDERR_FILENO)) {
-        wish->sampling.tick_ms = LIVE_MS;
-        wish->sampling.tick = tick;
-        wish->sampling.context = &live;
-    }
+    if (!cli_live_begin(&live, format, &wish->sampling))
+        return SESSION_OUTPUT_ERROR;
     if (!cli_catch_signals(&options.stop_fd, &options.user_fd))
         return SESSION_SYSTEM_ERROR;
-    struct arena *arena = arena_new();
-    struct profile *profile = profile_new(arena);
-    int result = profile_take(&wish->sampling, &options, profile);
-    end_live(&live);
-    if (result == SESSION_OK)
-        result = write_result(wish, format, profile);
-    arena_free(arena);
-    return result;
+    return sample(wish, &options, format, &live);
 }
 
 static void show(const struct wish *wish) {

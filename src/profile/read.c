@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 const struct profile_reader profile_readers[] = {
+    {"profile of tarsier", profile_is_tarsier, profile_read_tarsier},
     {"perf.data", profile_is_perf, profile_read_perf},
     {"folded stacks", profile_is_folded, profile_read_folded},
 };

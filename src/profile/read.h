@@ -32,6 +32,8 @@ extern const unsigned profile_reader_count;
 struct profile *profile_read(struct arena *arena, const char *path, const struct profile_read_options *options,
                              const char **error);
 
+bool profile_is_tarsier(const uint8_t *bytes, size_t size);
+bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t size, const char **error);
 bool profile_is_folded(const uint8_t *bytes, size_t size);
 bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size,
                          const struct profile_read_options *options, const char **error);

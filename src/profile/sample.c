@@ -159,16 +159,19 @@ static uint32_t add_stack(struct sampler *sampler, const struct type *type, cons
 
 static void add_sample(struct sampler *sampler, uint64_t begin, uint64_t weight, uint32_t cpu, uint32_t node,
                        const struct profile_thread *thread) {
+    const struct profile_sampling *sampling = sampler->sampling;
     struct profile_sample sample = {
-        .time = !sampler->sampling->with_times ? PROFILE_NO_TIME
-                : begin > sampler->began       ? begin - sampler->began
-                                               : 0,
+        .time = begin > sampler->began ? begin - sampler->began : 0,
         .weight = weight,
         .thread = profile_thread(sampler->profile, thread),
         .node = node,
         .cpu = cpu,
         .count = 1,
     };
+    if (sampling->sample)
+        sampling->sample(sampling->context, &sample);
+    if (!sampling->with_times)
+        sample.time = PROFILE_NO_TIME;
     profile_sample(sampler->profile, &sample);
 }
 
@@ -216,6 +219,7 @@ static void take_value(void *context, uint64_t stamp, const struct type *type, c
     struct sampler *sampler = context;
     const struct profile_sampling *sampling = sampler->sampling;
     if (type->kind != TYPE_TUPLE) {
+        sampler->profile->duration_ns = stamp - sampler->began;
         if (sampling->tick)
             sampling->tick(sampling->context, sampler->profile);
         return;

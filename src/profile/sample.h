@@ -28,6 +28,8 @@ struct profile_sampling {
     bool user, kernel;    /* which part of the stacks */
     bool per_thread;      /* a thread is the outermost frame of its stacks */
     bool with_times;      /* samples keep their time: for pictures with a time axis */
+    /* Each sample with its time, as it comes, whatever the profile keeps of it; or NULL. */
+    void (*sample)(void *context, const struct profile_sample *sample);
     /* Live: called about as often, in ms, while sampling; 0: never. */
     uint64_t tick_ms;
     void (*tick)(void *context, struct profile *profile);

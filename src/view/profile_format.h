@@ -48,6 +48,7 @@ void profile_write_svg(struct profile *profile, const struct profile_picture *pi
 void profile_write_pprof(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_speedscope(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_callgrind(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
+void profile_write_tarsier(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_folded(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 
 #endif

@@ -90,6 +90,8 @@ void view_profile_badge(const struct profile *p, struct strbuf *out) {
     }
     strbuf_addf(out, "; %" PRIu64 " without one; %" PRIu64 " lost\n", badge->without_user, badge->lost);
     add_cuts(badge, out);
+    if (p->damage)
+        strbuf_addf(out, "  %s\n", p->damage);
     if (badge->lost)
         strbuf_addstr(out, "  lost: they came faster than they could be read: sample less often, or fewer processes\n");
 }

@@ -148,6 +148,26 @@ def test_a_file_of_folded_stacks(trace, tmp_path):
     assert answer.code == 1 and "tells no format" in answer.stderr
 
 
+def test_our_own_file(trace, workload, tmp_path):
+    path = tmp_path / "shares.tarsier"
+    answer = trace.command("profile", "-F", "499", "-o", path, SHARES, "spin", "300")
+    assert answer.code == 0, answer.stderr
+    folded = trace.command("flame", path, "-o", tmp_path / "shares.folded")
+    assert folded.code == 0, folded.stderr
+    text = (tmp_path / "shares.folded").read_text()
+    assert sum(int(line.split()[-1]) for line in text.splitlines()) == badge(answer.stderr)[0]
+    assert re.search(r";main;spin;share_f(;\S+)* \d+$", text, re.M)
+
+
+def test_our_own_file_after_a_crash(trace, workload, tmp_path):
+    path = tmp_path / "crash.tarsier"
+    session = trace.start_command("profile", "-v", "-F", "499", "-o", path).wait_attached()
+    session.wait_until(lambda: path.stat().st_size > 1000, "a file that grows")
+    session.kill()
+    folded = trace.command("flame", path, "-o", tmp_path / "crash.folded")
+    assert folded.code == 0 and (tmp_path / "crash.folded").read_text(), folded.stderr
+
+
 def test_the_program_is_shown(trace):
     shown = trace.command("profile", "--wakeup", "--show", "-p", "1").stdout
     assert "rawtracepoint:sched_waking" in shown
