@@ -17,9 +17,9 @@
  *
  * Numbers in blocks are LEB128: 7 bits a byte, the lowest first, bit 7 set in all but the last. u32: little endian.
  *
- * The file only grows: new things come in new blocks, weights of samples without time add up. So it can be written while
- * samples come, and what a crash leaves is read up to the last whole block. Readers pass over kinds that they do not
- * know; a change that an old reader would misunderstand has a new version.
+ * The file only grows: new things come in new blocks, weights of samples without time add up. So it can be written
+ * while samples come, and what a crash leaves is read up to the last whole block. Readers pass over kinds that they do
+ * not know; a change that an old reader would misunderstand has a new version.
  */
 #ifndef TARSIER_BASE_PROFILE_LAYOUT_H
 #define TARSIER_BASE_PROFILE_LAYOUT_H

@@ -1,5 +1,5 @@
-/* While `tarsier profile` samples: the summary on a terminal, and our own file, which is written as samples come, so that
- * a long run needs no memory for it and a crash loses a second. */
+/* While `tarsier profile` samples: the summary on a terminal, and our own file, which is written as samples come, so
+ * that a long run needs no memory for it and a crash loses a second. */
 #ifndef TARSIER_CLI_PROFILE_LIVE_H
 #define TARSIER_CLI_PROFILE_LIVE_H
 

@@ -33,7 +33,8 @@ struct profile *profile_read(struct arena *arena, const char *path, const struct
                              const char **error);
 
 bool profile_is_tarsier(const uint8_t *bytes, size_t size);
-bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t size, const char **error);
+bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t size,
+                          const struct profile_read_options *options, const char **error);
 bool profile_is_folded(const uint8_t *bytes, size_t size);
 bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size,
                          const struct profile_read_options *options, const char **error);

@@ -27,7 +27,8 @@ bool profile_is_tarsier(const uint8_t *bytes, size_t size) {
     return size >= PROFILE_FILE_MAGIC_SIZE && memcmp(bytes, PROFILE_FILE_MAGIC, PROFILE_FILE_MAGIC_SIZE) == 0;
 }
 
-/* ---- what blocks are made of --------------------------------------------------------------------------------------- */
+/* ---- what blocks are made of ---------------------------------------------------------------------------------------
+ */
 
 /* What does not fit makes the block bad, and the number 0. */
 static uint64_t take(struct block *block) {
@@ -77,7 +78,8 @@ static const char *take_text(struct reading *r, struct block *block) {
     return bytes ? arena_strndup(r->profile->arena, (const char *)bytes, strnlen((const char *)bytes, length)) : "";
 }
 
-/* ---- items ---------------------------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t read_string(struct reading *r, struct block *block) {
     uint64_t length = take(block);
@@ -134,7 +136,8 @@ static void read_items(struct reading *r, struct block *block, read_item *read, 
     }
 }
 
-/* ---- samples -------------------------------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t take_time(struct block *block, uint64_t *before) {
     uint64_t step = take(block);
@@ -191,7 +194,8 @@ static void read_about(struct reading *r, struct block *block) {
     r->has_about = true;
 }
 
-/* ---- blocks --------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------------------------------
+ */
 
 static void read_block(struct reading *r, uint32_t kind, struct block *block) {
     switch (kind) {
@@ -266,12 +270,14 @@ static bool read_all(struct reading *r, const uint8_t *bytes, size_t size, const
         return false;
     }
     if (!r->has_end)
-        p->damage = arena_printf(p->arena, "the file ends at byte %zu without its end: what was sampled later is missing",
-                                 whole);
+        p->damage = arena_printf(p->arena,
+                                 "the file ends at byte %zu without its end: what was sampled later is missing", whole);
     return true;
 }
 
-bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t size, const char **error) {
+bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t size,
+                          const struct profile_read_options *options, const char **error) {
+    (void)options;
     struct reading r = {.profile = profile};
     if (size < PROFILE_FILE_HEADER || object_u32(bytes + PROFILE_FILE_MAGIC_SIZE) != PROFILE_FILE_VERSION) {
         *error = "a version that is not known here: read it with a newer tarsier";

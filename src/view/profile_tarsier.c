@@ -60,7 +60,8 @@ struct profile_appender *profile_appender_new(struct view_output *out) {
     return a;
 }
 
-/* ---- one item of each kind ---------------------------------------------------------------------------------------- */
+/* ---- one item of each kind ----------------------------------------------------------------------------------------
+ */
 
 static void add_string(struct profile_appender *a, const struct profile *p, uint32_t number) {
     add_text(&a->block, p->strings.data[number]);
@@ -110,7 +111,8 @@ static void add_items(struct profile_appender *a, const struct profile *p, uint3
     }
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------ */
+/* ---- samples ------------------------------------------------------------------------------------------------------
+ */
 
 static void remember(struct profile_appender *a, uint32_t count) {
     if (count <= a->written_room)
@@ -185,7 +187,8 @@ static void add_samples(struct profile_appender *a, const struct profile *p) {
     a->samples = p->samples.count;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------------------------------
+ */
 
 static void add_about(struct profile_appender *a, const struct profile *p) {
     const struct profile_badge *badge = &p->badge;

@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     memcpy(copy, bytes, size);
     mend(copy, size);
     if (profile_is_tarsier(copy, size)) {
-        if (profile_read_tarsier(profile, copy, size, &error))
+        if (profile_read_tarsier(profile, copy, size, NULL, &error))
             check(profile);
         else if (!*error)
             __builtin_trap();

@@ -112,7 +112,7 @@ static void read_again(void **state) {
     profile_write_tarsier(p, NULL, file.out);
     map_file(&file);
     assert_true(profile_is_tarsier(file.bytes, file.size));
-    assert_true(profile_read_tarsier(again, file.bytes, file.size, &error));
+    assert_true(profile_read_tarsier(again, file.bytes, file.size, NULL, &error));
     assert_equal(p, again);
     assert_null(again->damage);
     end_file(&file);
@@ -135,10 +135,10 @@ static void written_in_pieces(void **state) {
     sample(p, 6000000000, more, 1, 0);
     profile_append_end(appender, p);
     map_file(&file);
-    assert_true(profile_read_tarsier(again, file.bytes, file.size, &error));
+    assert_true(profile_read_tarsier(again, file.bytes, file.size, NULL, &error));
     assert_equal(p, again);
     /* a crash after the first piece */
-    assert_true(profile_read_tarsier(half, file.bytes, first + 5, &error));
+    assert_true(profile_read_tarsier(half, file.bytes, first + 5, NULL, &error));
     assert_equal(example(arena), half);
     assert_non_null(half->damage);
     end_file(&file);
@@ -154,14 +154,14 @@ static void cut_and_damaged(void **state) {
     for (size_t size = 0; size < file.size; size++) {
         struct profile *p = profile_new(arena);
         const char *error = NULL;
-        bool read = profile_read_tarsier(p, file.bytes, size, &error);
+        bool read = profile_read_tarsier(p, file.bytes, size, NULL, &error);
         assert_true(read ? p->damage != NULL : error != NULL);
     }
     for (size_t at = PROFILE_FILE_HEADER; at < file.size; at++) {
         struct profile *p = profile_new(arena);
         const char *error = NULL;
         file.bytes[at] ^= 0x10;
-        bool read = profile_read_tarsier(p, file.bytes, file.size, &error);
+        bool read = profile_read_tarsier(p, file.bytes, file.size, NULL, &error);
         assert_true(read ? p->damage != NULL : error != NULL);
         file.bytes[at] ^= 0x10;
     }
@@ -184,7 +184,7 @@ static void a_newer_block(void **state) {
     view_output_write(file.out, "12345", 5);
     profile_append_end(appender, p);
     map_file(&file);
-    assert_true(profile_read_tarsier(again, file.bytes, file.size, &error));
+    assert_true(profile_read_tarsier(again, file.bytes, file.size, NULL, &error));
     assert_equal(p, again);
     end_file(&file);
     arena_free(arena);
@@ -201,7 +201,7 @@ static void crc_is_that_of_gzip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_again),    cmocka_unit_test(written_in_pieces), cmocka_unit_test(cut_and_damaged),
+        cmocka_unit_test(read_again),    cmocka_unit_test(written_in_pieces),   cmocka_unit_test(cut_and_damaged),
         cmocka_unit_test(a_newer_block), cmocka_unit_test(crc_is_that_of_gzip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
