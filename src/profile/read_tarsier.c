@@ -18,6 +18,7 @@ struct block {
 struct reading {
     struct profile *profile;
     struct arena *arena; /* for the tables */
+    bool with_times;
     numbers strings, modules, frames, nodes, threads;
     uint64_t total;
     bool has_about, has_end;
@@ -165,6 +166,8 @@ static void read_samples(struct reading *r, struct block *block) {
         if (block->bad)
             return;
         r->total += sample.weight;
+        if (!r->with_times)
+            sample.time = PROFILE_NO_TIME;
         profile_sample(r->profile, &sample);
     }
 }
@@ -277,8 +280,7 @@ static bool read_all(struct reading *r, const uint8_t *bytes, size_t size, const
 
 bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t size,
                           const struct profile_read_options *options, const char **error) {
-    (void)options;
-    struct reading r = {.profile = profile};
+    struct reading r = {.profile = profile, .with_times = !options || options->with_times};
     if (size < PROFILE_FILE_HEADER || object_u32(bytes + PROFILE_FILE_MAGIC_SIZE) != PROFILE_FILE_VERSION) {
         *error = "a version that is not known here: read it with a newer tarsier";
         return false;
