@@ -75,6 +75,11 @@ static const char *load_segments(struct object_elf *elf) {
         const Elf64_Phdr *header = &headers[i];
         if (header->p_type == PT_NOTE)
             elf->notes[elf->note_count++] = *header;
+        if (header->p_type == PT_GNU_EH_FRAME) {
+            elf->frame_header_address = header->p_vaddr;
+            elf->frame_header_offset = header->p_offset;
+            elf->frame_header_size = header->p_filesz;
+        }
         if (header->p_type != PT_LOAD || header->p_vaddr + header->p_memsz < header->p_vaddr ||
             header->p_offset + header->p_filesz < header->p_offset)
             continue;

@@ -44,7 +44,8 @@ struct object_elf {
     uint32_t segment_count;
     Elf64_Phdr *notes;
     uint32_t note_count;
-    struct elf_section *sections; /* NULL until elf_load_sections() */
+    uint64_t frame_header_address, frame_header_offset, frame_header_size; /* PT_GNU_EH_FRAME; 0: none */
+    struct elf_section *sections;                                          /* NULL until elf_load_sections() */
     uint32_t section_count;
     char *section_names;
     uint64_t section_names_size;

@@ -114,4 +114,21 @@ enum unwind_register {
     UNWIND_REGISTERS, /* 16: also the number of the column of the return address */
 };
 
+/* The last of the rows [first, first + count) that begins at `low` or before. The first one begins at 0; count is
+ * 1..UNWIND_PAGE_ROWS. The includer defines unwind_row_at(rows, index), a row; the kernel bounds the index as its
+ * verifier wants.
+ *
+ *     at = first;  for a power of two p, from large to small: if row at + p exists and begins at low or before: at += p
+ */
+#define unwind_find_row(rows, first, count, low)                                                                       \
+    ({                                                                                                                 \
+        uint32_t at_ = (first), end_ = (first) + (count), low_ = (low);                                                \
+        _Pragma("GCC unroll 14") for (int step_ = UNWIND_PAGE_STEPS - 1; step_ >= 0; step_--) {                        \
+            uint32_t next_ = at_ + (1u << step_);                                                                      \
+            if (next_ < end_ && UNWIND_ROW_LOW(unwind_row_at((rows), next_)) <= low_)                                  \
+                at_ = next_;                                                                                           \
+        }                                                                                                              \
+        at_;                                                                                                           \
+    })
+
 #endif

@@ -7,7 +7,7 @@
  *     for each frame, up to a bound:
  *         record the frame: pc, and whether it is exact (names are those of unwind_pc_to_look_up(), too)
  *         file, bias  <- the mapping that holds unwind_pc_to_look_up()       none: PROFILE_CUT_NO_MAP
- *         row         <- unwind_find_row() in the page of the address, rule <- rules[UNWIND_ROW_RULE(row)]
+ *         row         <- unwind_find_row() (rule.h) in the page of the address, rule <- rules[UNWIND_ROW_RULE(row)]
  *         outcome     <- unwind_step(), or unwind_step_pointer() where no file is behind the code (JIT)
  *         outcome is UNWIND_WENT: registers are the caller's; else the walk ends, outcome is an enum profile_cut
  *
@@ -26,10 +26,10 @@
  * The stack pointer does not always grow: signal handlers have stacks of their own, coroutines change theirs. What is
  * demanded of a step is that (pc, sp) changes, and of the walk that it has a bound.
  *
- * The includer defines before it includes this, as macro or function:
- *     unwind_read(memory, into, size, address)   0 when `size` bytes (8, 16 or 8 * k as constants) of the thread's
- * memory were copied; `memory` is what the caller of a step passes through unwind_row_at(rows, index) the row; the
- * kernel bounds the index as its verifier wants
+ * The includer defines, as macro or function, before it includes this:
+ *     unwind_read(memory, into, size, address)
+ *         0 when `size` bytes (a constant, a multiple of 8) of the thread's memory were copied; `memory` is what the
+ *         caller of a step passes through
  */
 #ifndef TARSIER_UNWIND_STEP_H
 #define TARSIER_UNWIND_STEP_H
@@ -54,22 +54,6 @@ struct unwind_registers {
 static inline uint64_t unwind_pc_to_look_up(const struct unwind_registers *registers) {
     return registers->flags & UNWIND_EXACT ? registers->pc : registers->pc - 1;
 }
-
-/* The last of the rows [first, first + count) that begins at `low` or before. The first one begins at 0; count is
- * 1..UNWIND_PAGE_ROWS.
- *
- *     at = first;  for a power of two p, from large to small: if row at + p exists and begins at low or before: at += p
- */
-#define unwind_find_row(rows, first, count, low)                                                                       \
-    ({                                                                                                                 \
-        uint32_t at_ = (first), end_ = (first) + (count), low_ = (low);                                                \
-        _Pragma("GCC unroll 14") for (int step_ = UNWIND_PAGE_STEPS - 1; step_ >= 0; step_--) {                        \
-            uint32_t next_ = at_ + (1u << step_);                                                                      \
-            if (next_ < end_ && UNWIND_ROW_LOW(unwind_row_at((rows), next_)) <= low_)                                  \
-                at_ = next_;                                                                                           \
-        }                                                                                                              \
-        at_;                                                                                                           \
-    })
 
 /* A pair in memory, as `push` leaves them: the caller's bp, and above it the return address. */
 struct unwind_pair {

@@ -1,0 +1,270 @@
+/* From call frame information to rows. */
+#include "unwind/table.h"
+
+#include "base/arena.h"
+#include <elf.h>
+#include <stdlib.h>
+
+enum {
+    PADDING_MOST = 16,      /* between functions; more is a gap */
+    ENTRY_MOST = 128,       /* bytes of a program's first code */
+    FILE_RULES_MOST = 4096, /* of one file: no file can use up what all share */
+    PAGES_MOST = 1 << 16,   /* 4 GB of addresses */
+};
+
+static const uint64_t page_size = 1u << UNWIND_PAGE_SHIFT;
+
+struct builder {
+    struct unwind_table *table;
+    struct unwind_rules rules;
+    uint32_t row_capacity;
+    uint32_t page;    /* that rows are added to, counted from the first */
+    uint32_t rule;    /* of the last row */
+    uint64_t covered; /* all before is said */
+    uint64_t entry;   /* of a program; 0: none */
+};
+
+static void *allocate(size_t count, size_t size) {
+    void *memory = calloc(count ? count : 1, size);
+
+    if (!memory)
+        arena_out_of_memory(count * size);
+    return memory;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------------- */
+
+static void push_row(struct builder *builder, uint32_t low, uint32_t rule) {
+    struct unwind_table *table = builder->table;
+
+    if (table->row_count == builder->row_capacity) {
+        builder->row_capacity = builder->row_capacity ? builder->row_capacity * 2 : 1024;
+        table->rows = reallocarray(table->rows, builder->row_capacity, sizeof *table->rows);
+        if (!table->rows)
+            arena_out_of_memory(builder->row_capacity * sizeof *table->rows);
+    }
+    table->rows[table->row_count++] = UNWIND_ROW(low, rule);
+    builder->rule = rule;
+}
+
+/* Every page begins with a row of its own. */
+static void turn_pages(struct builder *builder, uint32_t page) {
+    while (builder->page < page) {
+        builder->table->page_start[++builder->page] = builder->table->row_count;
+        push_row(builder, 0, builder->rule);
+    }
+}
+
+/* From `address` on, which is not before that of the last row, the rule holds. */
+static void add_row(struct builder *builder, uint64_t address, uint32_t rule) {
+    struct unwind_table *table = builder->table;
+    uint64_t place = address - (table->first_page << UNWIND_PAGE_SHIFT);
+    uint32_t low = (uint32_t)(place & (page_size - 1));
+
+    turn_pages(builder, (uint32_t)(place >> UNWIND_PAGE_SHIFT));
+    if (rule == builder->rule)
+        return;
+    uint32_t *page_start = &table->page_start[builder->page], *last = &table->rows[table->row_count - 1];
+    if (UNWIND_ROW_LOW(*last) == low) {
+        *last = UNWIND_ROW(low, rule);
+        builder->rule = rule;
+    } else if (table->row_count - *page_start < UNWIND_PAGE_ROWS) {
+        push_row(builder, low, rule);
+    } else { /* more than code can have */
+        table->row_count = *page_start;
+        push_row(builder, 0, UNWIND_EXPRESSION);
+    }
+}
+
+static uint32_t number_of(struct builder *builder, const struct unwind_rule *rule) {
+    return rule->cfa_kind < UNWIND_SPECIALS ? rule->cfa_kind : unwind_rules_add(&builder->rules, rule);
+}
+
+static bool add_cfi_row(void *context, const struct object_cfi_row *row) {
+    struct builder *builder = context;
+
+    if (row->end > builder->covered) {
+        struct unwind_rule rule = unwind_rule_of(row);
+        add_row(builder, row->start > builder->covered ? row->start : builder->covered, number_of(builder, &rule));
+        builder->covered = row->end;
+    }
+    return true;
+}
+
+/* Nothing is said of the addresses from what is covered up to `end`. */
+static void add_gap(struct builder *builder, uint64_t end) {
+    uint64_t start = builder->covered, entry = builder->entry;
+
+    if (end <= start)
+        return;
+    if (end - start > PADDING_MOST)
+        add_row(builder, start, UNWIND_GAP);
+    if (entry >= start && entry < end) {
+        add_row(builder, entry, UNWIND_END);
+        if (end - entry > ENTRY_MOST)
+            add_row(builder, entry + ENTRY_MOST, UNWIND_GAP);
+    }
+    builder->covered = end;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------- */
+
+/* Linkers used to write the start of the code as entry point of libraries, which nobody enters there. */
+static uint64_t entry_of(struct object_elf *elf) {
+    uint64_t entry = object_elf_entry(elf), text = 0;
+    size_t size;
+
+    if (!object_elf_is_pie(elf) || object_elf_section(elf, ".interp", &size, NULL))
+        return entry;
+    object_elf_section(elf, ".text", &size, &text);
+    return entry == text ? 0 : entry;
+}
+
+/* The pages that executable segments have addresses in. */
+static bool bounds_of(const struct object_elf *elf, uint64_t *start, uint64_t *end) {
+    uint32_t count;
+    const struct object_segment *segments = object_elf_segments(elf, &count);
+
+    *start = UINT64_MAX;
+    *end = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!segments[i].is_executable || segments[i].memory_size == 0)
+            continue;
+        uint64_t behind = segments[i].address + segments[i].memory_size;
+        *start = segments[i].address < *start ? segments[i].address : *start;
+        *end = behind > *end ? behind : *end;
+    }
+    return *start < *end && *end <= UINT64_MAX - page_size;
+}
+
+static void add_functions(struct builder *builder, const struct object_eh_frame *frames) {
+    struct unwind_table *table = builder->table;
+    uint32_t count;
+    const struct object_fde *functions = object_eh_frame_functions(frames, &count);
+    uint64_t base = table->first_page << UNWIND_PAGE_SHIFT;
+
+    table->functions = allocate(count, sizeof *table->functions);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct object_fde *fde = &functions[i];
+        uint32_t start = (uint32_t)(fde->start - base);
+        if (table->function_count == 0 || table->functions[table->function_count - 1] != start)
+            table->functions[table->function_count++] = start;
+        add_gap(builder, fde->start);
+        object_eh_frame_rows(frames, fde, add_cfi_row, builder);
+        add_gap(builder, fde->start + fde->size); /* what a damaged program did not say */
+    }
+}
+
+static void begin(struct builder *builder, uint64_t start, uint64_t end) {
+    struct unwind_table *table = builder->table;
+
+    table->first_page = start >> UNWIND_PAGE_SHIFT;
+    table->page_count = (uint32_t)(((end - 1) >> UNWIND_PAGE_SHIFT) - table->first_page + 1);
+    table->page_start = allocate(table->page_count + 1, sizeof *table->page_start);
+    builder->covered = start;
+    unwind_rules_init(&builder->rules);
+    builder->rules.most = FILE_RULES_MOST;
+    push_row(builder, 0, UNWIND_GAP);
+}
+
+static void finish(struct builder *builder, uint64_t end) {
+    struct unwind_table *table = builder->table;
+
+    add_gap(builder, end);
+    turn_pages(builder, table->page_count - 1);
+    table->page_start[table->page_count] = table->row_count;
+    table->rows = reallocarray(table->rows, table->row_count, sizeof *table->rows);
+    table->rules = builder->rules.items;
+    table->rule_count = builder->rules.count;
+    builder->rules.items = NULL;
+    unwind_rules_free(&builder->rules);
+}
+
+struct unwind_table *unwind_table_build(struct object_elf *elf, const char **reason) {
+    uint64_t start, end;
+
+    *reason = NULL;
+    if (object_elf_machine(elf) != EM_X86_64) {
+        *reason = "code of another machine";
+        return NULL;
+    }
+    if (!bounds_of(elf, &start, &end) || (end >> UNWIND_PAGE_SHIFT) - (start >> UNWIND_PAGE_SHIFT) >= PAGES_MOST) {
+        *reason = "no code, or too far apart";
+        return NULL;
+    }
+    struct object_eh_frame *frames = object_eh_frame_open(elf, reason);
+    uint64_t entry = entry_of(elf);
+    if (!frames && !entry) {
+        *reason = *reason ? *reason : "no unwind information";
+        return NULL;
+    }
+    struct builder builder = {.table = allocate(1, sizeof *builder.table), .entry = entry};
+    begin(&builder, start, end);
+    if (frames)
+        add_functions(&builder, frames);
+    finish(&builder, end);
+    object_eh_frame_close(frames);
+    *reason = NULL;
+    return builder.table;
+}
+
+void unwind_table_free(struct unwind_table *table) {
+    if (!table)
+        return;
+    free(table->page_start);
+    free(table->rows);
+    free(table->rules);
+    free(table->functions);
+    free(table);
+}
+
+void unwind_table_share(struct unwind_table *table, struct unwind_rules *rules) {
+    if (table->is_shared)
+        return;
+    uint16_t *numbers = allocate(table->rule_count, sizeof *numbers);
+    for (uint32_t i = 0; i < table->rule_count; i++)
+        numbers[i] = (uint16_t)unwind_rules_add(rules, &table->rules[i]);
+    for (uint32_t i = 0; i < table->row_count; i++)
+        table->rows[i] = UNWIND_ROW(UNWIND_ROW_LOW(table->rows[i]), numbers[UNWIND_ROW_RULE(table->rows[i])]);
+    free(numbers);
+    free(table->rules);
+    table->rules = NULL;
+    table->rule_count = 0;
+    table->is_shared = true;
+}
+
+size_t unwind_table_size(const struct unwind_table *table) {
+    return sizeof *table->rows * table->row_count + sizeof *table->page_start * (table->page_count + 1) +
+           sizeof *table->rules * table->rule_count;
+}
+
+/* ---- questions ----------------------------------------------------------------------------------------------- */
+
+#define unwind_row_at(rows, index) ((rows)[index])
+
+uint32_t unwind_table_rule_at(const struct unwind_table *table, uint64_t address) {
+    uint64_t page = (address >> UNWIND_PAGE_SHIFT) - table->first_page;
+
+    if (page >= table->page_count)
+        return UNWIND_GAP;
+    uint32_t first = table->page_start[page], count = table->page_start[page + 1] - first;
+    uint32_t at = unwind_find_row(table->rows, first, count, (uint32_t)(address & (page_size - 1)));
+    return UNWIND_ROW_RULE(table->rows[at]);
+}
+
+bool unwind_table_function_at(const struct unwind_table *table, uint64_t address, uint64_t *start) {
+    uint64_t base = table->first_page << UNWIND_PAGE_SHIFT;
+    uint32_t low = 0, high = table->function_count;
+
+    if (unwind_table_rule_at(table, address) == UNWIND_GAP)
+        return false;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (base + table->functions[middle] <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *start = low ? base + table->functions[low - 1] : 0;
+    return low;
+}
