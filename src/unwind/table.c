@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include <elf.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PADDING_MOST = 16,      /* between functions; more is a gap */
@@ -22,6 +23,8 @@ struct builder {
     uint32_t rule;    /* of the last row */
     uint64_t covered; /* all before is said */
     uint64_t entry;   /* of a program; 0: none */
+    struct object_elf *elf;
+    bool was_realigned; /* the function's last row was that of a realigned frame */
 };
 
 static void *allocate(size_t count, size_t size) {
@@ -80,24 +83,63 @@ static uint32_t number_of(struct builder *builder, const struct unwind_rule *rul
     return rule->cfa_kind < UNWIND_SPECIALS ? rule->cfa_kind : unwind_rules_add(&builder->rules, rule);
 }
 
+/* At the end of functions with a realigned frame gcc forgets to say that bp has been restored:
+ *
+ *     pop %rbp                  (or leave)
+ *     lea -8(%r10),%rsp         row: cfa = r10, bp at *(bp)  <- since before the pop
+ *     ret                       row: cfa = sp + 8, bp at *(bp)
+ *
+ * Gives where bp is the caller's again; the row's end when it is as said. */
+static uint64_t bp_restored(const struct builder *builder, const struct object_cfi_row *row,
+                            const struct unwind_rule *rule) {
+    static const uint8_t restore[] = {0x49, 0x8d, 0x62, 0xf8};
+    uint8_t code[1 + sizeof restore];
+    uint64_t offset;
+
+    if (!builder->was_realigned || rule->bp_kind != UNWIND_BP_AT_BP || rule->bp_offset != 0)
+        return row->end;
+    if (rule->cfa_kind == UNWIND_CFA_SP && rule->cfa_offset == 8)
+        return row->start;
+    if (rule->cfa_kind == UNWIND_CFA_REGISTER && rule->cfa_register == UNWIND_R10 &&
+        row->end - row->start >= sizeof code && object_elf_offset_of(builder->elf, row->end - sizeof code, &offset) &&
+        object_elf_read(builder->elf, offset, code, sizeof code) && (code[0] == 0x5d || code[0] == 0xc9) &&
+        memcmp(code + 1, restore, sizeof restore) == 0)
+        return row->end - sizeof restore;
+    return row->end;
+}
+
+static void add_rows(struct builder *builder, const struct object_cfi_row *row) {
+    struct unwind_rule rule = unwind_rule_of(row);
+    uint64_t start = row->start > builder->covered ? row->start : builder->covered;
+    uint64_t restored = bp_restored(builder, row, &rule);
+
+    if (restored > start)
+        add_row(builder, start, number_of(builder, &rule));
+    if (restored < row->end) {
+        rule.bp_kind = UNWIND_BP_SAME;
+        add_row(builder, restored > start ? restored : start, number_of(builder, &rule));
+    }
+    builder->was_realigned = rule.cfa_kind == UNWIND_CFA_DEREF_BP || (builder->was_realigned && restored < row->end);
+}
+
 static bool add_cfi_row(void *context, const struct object_cfi_row *row) {
     struct builder *builder = context;
 
     if (row->end > builder->covered) {
-        struct unwind_rule rule = unwind_rule_of(row);
-        add_row(builder, row->start > builder->covered ? row->start : builder->covered, number_of(builder, &rule));
+        add_rows(builder, row);
         builder->covered = row->end;
     }
     return true;
 }
 
-/* Nothing is said of the addresses from what is covered up to `end`. */
-static void add_gap(struct builder *builder, uint64_t end) {
+/* Nothing is said of the addresses from what is covered up to `end`. What is between two functions and short is
+ * padding. */
+static void add_gap(struct builder *builder, uint64_t end, bool may_be_padding) {
     uint64_t start = builder->covered, entry = builder->entry;
 
     if (end <= start)
         return;
-    if (end - start > PADDING_MOST)
+    if (!may_be_padding || end - start > PADDING_MOST)
         add_row(builder, start, UNWIND_GAP);
     if (entry >= start && entry < end) {
         add_row(builder, entry, UNWIND_END);
@@ -149,9 +191,10 @@ static void add_functions(struct builder *builder, const struct object_eh_frame 
         uint32_t start = (uint32_t)(fde->start - base);
         if (table->function_count == 0 || table->functions[table->function_count - 1] != start)
             table->functions[table->function_count++] = start;
-        add_gap(builder, fde->start);
+        add_gap(builder, fde->start, true);
+        builder->was_realigned = false;
         object_eh_frame_rows(frames, fde, add_cfi_row, builder);
-        add_gap(builder, fde->start + fde->size); /* what a damaged program did not say */
+        add_gap(builder, fde->start + fde->size, false); /* what a damaged program did not say */
     }
 }
 
@@ -170,7 +213,7 @@ static void begin(struct builder *builder, uint64_t start, uint64_t end) {
 static void finish(struct builder *builder, uint64_t end) {
     struct unwind_table *table = builder->table;
 
-    add_gap(builder, end);
+    add_gap(builder, end, false);
     turn_pages(builder, table->page_count - 1);
     table->page_start[table->page_count] = table->row_count;
     table->rows = reallocarray(table->rows, table->row_count, sizeof *table->rows);
@@ -198,7 +241,7 @@ struct unwind_table *unwind_table_build(struct object_elf *elf, const char **rea
         *reason = *reason ? *reason : "no unwind information";
         return NULL;
     }
-    struct builder builder = {.table = allocate(1, sizeof *builder.table), .entry = entry};
+    struct builder builder = {.table = allocate(1, sizeof *builder.table), .entry = entry, .elf = elf};
     begin(&builder, start, end);
     if (frames)
         add_functions(&builder, frames);

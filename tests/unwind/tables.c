@@ -1,8 +1,8 @@
 /* What tables are like: tables [--rows] FILE...
  *
- * A line for each file: milliseconds of CPU to make its table, bytes of it, rows, rules, functions, and how much of the code
- * is a gap, needs an expression. With --rows all rows, for comparison with other readers: ADDRESS SPECIAL | ADDRESS CFA
- * BP RA */
+ * A line for each file: milliseconds of CPU to make its table, bytes of it, rows, rules, functions, and how much of the
+ * code is a gap, needs an expression. With --rows all rows, for comparison with other readers: ADDRESS SPECIAL |
+ * ADDRESS CFA BP RA */
 #include "object/eh_frame.h"
 #include "unwind/table.h"
 
