@@ -33,6 +33,7 @@ enum { DEPTH_MOST = 4096, PLACES_MOST = 512, PLACES_SHOWN = 12 };
 
 struct entry {
     uint64_t return_address, slot; /* slot UINT64_MAX: in a register */
+    bool is_rewritten;             /* not by a call: by libgcc, for a landing pad */
     bool is_signal;                /* what follows is the interrupted code: */
     uint64_t interrupted_sp;
 };
@@ -50,6 +51,8 @@ struct oracle {
     struct place places[PLACES_MOST];
     unsigned place_count;
     uint64_t steps, exact, known, cut, wrong;
+    uint64_t doubtful, doubtful_pc;
+    unsigned doubtful_depth;
     bool shows_all;
 };
 
@@ -117,11 +120,12 @@ static void follow(const struct code *code, const struct user_regs_struct *befor
         return;
     }
     if (had_signal && before->rip - after->rip + 15 > 30) { /* in its handler now, not at the next instruction */
-        add_entry((struct entry){word_at(after->rsp), after->rsp, true, before->rsp});
+        add_entry((struct entry){word_at(after->rsp), after->rsp, false, true, before->rsp});
         return;
     }
     if (is_pop(code) && top() && top()->slot == before->rsp && !top()->is_signal) {
-        top()->return_address = word_at(before->rsp); /* libgcc has put that of a landing pad there */
+        top()->is_rewritten = word_at(before->rsp) != top()->return_address;
+        top()->return_address = word_at(before->rsp);
         top()->slot = UINT64_MAX;
         return;
     }
@@ -150,12 +154,13 @@ static bool is_rewritten(void) {
 
 static struct unwind_frame expected[DEPTH_MOST * 2], found[DEPTH_MOST * 2];
 
-static unsigned expect(uint64_t pc) {
+static unsigned expect(uint64_t pc, uint64_t sp) {
     unsigned count = 0;
 
     expected[count++] = (struct unwind_frame){.pc = pc, .is_exact = true};
     for (unsigned i = oracle.count; i-- > 0;) {
-        expected[count++] = (struct unwind_frame){.pc = oracle.entries[i].return_address};
+        if (oracle.entries[i].slot != sp - 8) /* else in the trampoline itself */
+            expected[count++] = (struct unwind_frame){.pc = oracle.entries[i].return_address};
         if (oracle.entries[i].is_signal) /* as the handler may have changed it: in the kernel's struct ucontext */
             expected[count++] =
                 (struct unwind_frame){.pc = word_at(oracle.entries[i].slot + 8 + 168), .is_exact = true};
@@ -207,18 +212,37 @@ static bool is_equal(unsigned expected_count, unsigned found_count) {
     return true;
 }
 
+/* It was not about an exception after all. */
+static void settle_doubts(void) {
+    oracle.wrong += oracle.doubtful;
+    note(0, 0, PROFILE_COMPLETE, oracle.doubtful_pc);
+    oracle.doubtful = 0;
+}
+
 static void compare(const struct user_regs_struct *regs) {
     struct unwind_registers registers = process_registers(regs);
     enum profile_cut cut;
     unsigned found_count = unwind_walk(&oracle.process.world, &registers, found, DEPTH_MOST * 2, &cut);
-    unsigned expected_count = expect(regs->rip);
+    if (oracle.doubtful && oracle.count < oracle.doubtful_depth)
+        settle_doubts();
+    unsigned expected_count = expect(regs->rip, regs->rsp);
 
     if (cut == PROFILE_COMPLETE && is_equal(expected_count, found_count)) {
         oracle.exact++;
         return;
     }
+    if (oracle.doubtful && is_rewritten()) {
+        oracle.known += oracle.doubtful;
+        oracle.doubtful = 0;
+    }
     if (is_rewritten() || strstr(process_name(&oracle.process, regs->rip), "!__longjmp+")) {
         oracle.known++;
+        return;
+    }
+    if (top() && strstr(process_name(&oracle.process, top()->return_address), "libgcc_s.so.1!_Unwind_")) {
+        oracle.doubtful++; /* saved registers are written over before the return address is */
+        oracle.doubtful_depth = oracle.count;
+        oracle.doubtful_pc = regs->rip;
         return;
     }
     unsigned common = found_count < expected_count ? found_count : expected_count;
