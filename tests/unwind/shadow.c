@@ -143,7 +143,9 @@ static void follow(const struct code *code, const struct user_regs_struct *befor
 
 /* A C++ exception that has found its handler writes the place to go to over the return address of a function of libgcc,
  * and over its saved registers those that will hold there: until it has returned there is no list of callers. */
-static bool is_rewritten(void) {
+static bool is_rewritten(uint64_t pc) {
+    if (top() && top()->slot == UINT64_MAX && strstr(process_name(&oracle.process, pc), "libgcc_s.so.1!_Unwind_"))
+        return true; /* it is on its way: jmp *%rcx */
     for (unsigned i = 0; i < oracle.count; i++)
         if (oracle.entries[i].slot != UINT64_MAX && word_at(oracle.entries[i].slot) != oracle.entries[i].return_address)
             return true;
@@ -231,11 +233,11 @@ static void compare(const struct user_regs_struct *regs) {
         oracle.exact++;
         return;
     }
-    if (oracle.doubtful && is_rewritten()) {
+    if (oracle.doubtful && is_rewritten(regs->rip)) {
         oracle.known += oracle.doubtful;
         oracle.doubtful = 0;
     }
-    if (is_rewritten() || strstr(process_name(&oracle.process, regs->rip), "!__longjmp+")) {
+    if (is_rewritten(regs->rip) || strstr(process_name(&oracle.process, regs->rip), "!__longjmp+")) {
         oracle.known++;
         return;
     }
