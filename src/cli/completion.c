@@ -94,16 +94,23 @@ static void bash_options(const struct cli_option_set *set) {
     }
 }
 
+static void print_pages(void) { print_list(cli_man_pages); }
+static void print_shells(void) { print_list(cli_shells); }
+
+/* What prints the words that a command takes instead of options; NULL: it takes none. */
+static void (*words_of(const struct cli_command *command))(void) {
+    return strcmp(command->name, "help") == 0         ? print_topics
+           : strcmp(command->name, "man") == 0        ? print_pages
+           : strcmp(command->name, "completion") == 0 ? print_shells
+                                                      : NULL;
+}
+
 static void bash_commands(void) {
     for (unsigned i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = &cli_commands[i];
         printf("    %s) words='", command->name);
-        if (strcmp(command->name, "help") == 0)
-            print_topics();
-        else if (strcmp(command->name, "man") == 0)
-            print_list(cli_man_pages);
-        else if (strcmp(command->name, "completion") == 0)
-            print_list(cli_shells);
+        if (words_of(command))
+            words_of(command)();
         else if (command->options)
             bash_options(command->options);
         printf("' ;;\n");
@@ -200,12 +207,8 @@ static void zsh_command(const struct cli_command *command) {
         return;
     }
     printf("        compadd -- ");
-    if (strcmp(command->name, "help") == 0)
-        print_topics();
-    else if (strcmp(command->name, "man") == 0)
-        print_list(cli_man_pages);
-    else if (strcmp(command->name, "completion") == 0)
-        print_list(cli_shells);
+    if (words_of(command))
+        words_of(command)();
     printf(";;\n");
 }
 
@@ -276,14 +279,10 @@ static void fish_command(const struct cli_command *command) {
     snprintf(condition, sizeof condition, "__fish_seen_subcommand_from %s", command->name);
     for (int i = 0; command->options && i < command->options->count; i++)
         fish_option(&command->options->options[i], condition);
-    bool is_help = strcmp(command->name, "help") == 0, is_man = strcmp(command->name, "man") == 0;
-    if (!is_help && !is_man && strcmp(command->name, "completion") != 0)
+    if (!words_of(command))
         return;
     printf("complete -c tarsier -n '%s' -f -a '", condition);
-    if (is_help)
-        print_topics();
-    else
-        print_list(is_man ? cli_man_pages : cli_shells);
+    words_of(command)();
     printf("'\n");
 }
 

@@ -206,16 +206,6 @@ static ir_value call_loop(struct lower *l, ir_value subject, const struct ir_fun
     return rounds;
 }
 
-static void count_cut_loop(struct lower *l, ir_value condition, struct loc loc) {
-    struct ir_function *f = l->f;
-    ir_block cut = ir_block_new(f, f->current), go_on = ir_block_new(f, f->current);
-    ir_branch(f, condition, cut, go_on);
-    ir_enter(f, cut);
-    lower_failed(l, LANG_SITE_LOOP, loc, LOWER_NO_CAUSE);
-    ir_jump(f, go_on);
-    ir_enter(f, go_on);
-}
-
 static struct ir_function *begin_body(struct lower *l, struct loop *loop, const struct node *node,
                                       enum ir_function_kind kind, const char *name) {
     *loop = (struct loop){.outer = l->loop, .node = node, .first_slot = l->module->slots.count};
@@ -255,7 +245,8 @@ static void lower_while(struct lower *l, const struct node *node) {
 
     /* bpf_loop counts the round that stopped it, so only a loop that never stopped did all of them and was cut. */
     ir_value rounds = call_loop(l, ir_constant(outer, LOOP_LIMIT), body, &loop);
-    count_cut_loop(l, ir_binary(outer, IR_EQ, rounds, ir_constant(outer, LOOP_LIMIT)), node->loc);
+    lower_count_if(l, ir_binary(outer, IR_EQ, rounds, ir_constant(outer, LOOP_LIMIT)), LANG_SITE_LOOP, node->loc,
+                   LOWER_NO_CAUSE);
 }
 
 /*     if (end > first) bpf_loop(end - first, { $i = first + index; ... })
@@ -280,7 +271,7 @@ static void lower_for_range(struct lower *l, const struct node *node) {
     ir_value rounds = call_loop(l, lower_at_most(l, count, LOOP_LIMIT), body, &loop);
     ir_value cut =
         ir_binary(outer, IR_AND, ir_binary(outer, IR_EQ, rounds, limit), ir_binary(outer, IR_UGT, count, limit));
-    count_cut_loop(l, cut, node->loc);
+    lower_count_if(l, cut, LANG_SITE_LOOP, node->loc, LOWER_NO_CAUSE);
     ir_jump(outer, done);
     ir_enter(outer, done);
 }
