@@ -57,33 +57,57 @@ static int parameter(const struct parser_define *define, const struct token *tok
     return -1;
 }
 
-/* The body with the arguments in it: `raw` behind #, `full` elsewhere. */
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
+
+static struct text trimmed(struct text text) {
+    while (text.size && is_space(*text.begin))
+        text.begin++, text.size--;
+    while (text.size && is_space(text.begin[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+static bool is_paste(const struct lexer *lexer, const struct token *token) {
+    return token->kind == TOKEN_HASH && lexer_peek(lexer, 0) == '#';
+}
+
+/* The body with the arguments in it: `raw` at # and ##, `full` elsewhere. */
 static void substitute(struct expansion *x, const struct parser_define *define, const struct text *raw,
                        const struct text *full) {
     struct text body = body_of(x->parser, define);
     struct source source = {"", body.begin, body.size, NULL};
     struct lexer lexer = {x->parser->arena, &source, NULL, 0, body.size};
-    bool is_text = false;
+    static const char ends[] = "## stands between two words";
+    bool is_text = false, is_pasted = false, is_first = true;
 
     for (struct token token = lexer_next(&lexer); token.kind != TOKEN_END && !x->problem; token = lexer_next(&lexer)) {
-        int index = parameter(define, &token);
-        if (token.kind == TOKEN_HASH && lexer_peek(&lexer, 0) == '#') {
-            x->problem = "## is not supported";
-        } else if (token.kind == TOKEN_HASH) {
-            is_text = true;
-        } else if (index >= 0 && is_text) {
-            add(x, "\"", 1);
-            add(x, raw[index].begin, raw[index].size);
-            add(x, "\" ", 2);
-            is_text = false;
-        } else {
-            if (index >= 0)
-                add(x, full[index].begin, full[index].size);
-            else
-                add(x, body.begin + token.loc.begin, token.loc.end - token.loc.begin);
-            add(x, " ", 1);
+        if (is_paste(&lexer, &token)) {
+            lexer_next(&lexer);
+            if (is_first || is_pasted)
+                x->problem = ends;
+            is_pasted = true;
+            continue;
         }
+        if (token.kind == TOKEN_HASH) {
+            is_text = true;
+            continue;
+        }
+        struct lexer ahead = lexer;
+        struct token next = lexer_next(&ahead);
+        bool is_operand = is_pasted || is_paste(&ahead, &next);
+        int index = parameter(define, &token);
+        struct text piece = {body.begin + token.loc.begin, token.loc.end - token.loc.begin};
+        if (index >= 0)
+            piece = is_text ? raw[index] : is_operand ? trimmed(raw[index]) : full[index];
+        if (!is_first && !is_pasted)
+            add(x, " ", 1);
+        add(x, "\"", index >= 0 && is_text);
+        add(x, piece.begin, piece.size);
+        add(x, "\"", index >= 0 && is_text);
+        is_text = is_pasted = is_first = false;
     }
+    if (is_pasted)
+        x->problem = ends;
 }
 
 /* (a, b): at the parenthesis. The number of arguments; the lexer is behind them. */

@@ -200,6 +200,7 @@ void check_map_defined(struct check *c, const struct lang_map *map, struct loc l
 static void read_undefined(struct check *c, struct lang_map *map, struct loc loc) {
     if (!map->value && c->assume_integers) {
         map->value = type_int(64, true);
+        map->value_from = loc;
         c->maps_changed = true;
     }
     if (check_map_state(c, map)->assigned)
