@@ -254,11 +254,14 @@ void check_block(struct check *c, struct node *block) {
 void check_block_value(struct check *c, struct node *node) {
     struct node *value = node->child;
     struct scope scope;
+    bool may_aggregate = c->aggregate == node;
 
     while (value->next)
         value = value->next;
     open_scope(c, &scope);
+    c->aggregate = NULL;
     check_statements(c, node, value);
+    c->aggregate = may_aggregate ? value : NULL;
     node->type = check_expression(c, value);
     if (node->type && node->type->kind != TYPE_VOID && node->type->kind != TYPE_STRUCT)
         node->type = value->type = check_reduced_value(value);

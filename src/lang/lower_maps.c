@@ -420,7 +420,7 @@ static void assign_integer(struct lower *l, const struct lang_map *map, const st
 void lower_map_assign(struct lower *l, const struct node *target, const struct node *value) {
     const struct lang_map *map = target->map;
     if (type_is_aggregate(map->value))
-        lower_aggregate(l, target, value);
+        lower_aggregate(l, target, lower_value(l, value));
     else if (type_is_scalar(map->value))
         assign_integer(l, map, target->child, lower_resize(l, lower_scalar(l, value), map->value));
     else

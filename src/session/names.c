@@ -141,8 +141,29 @@ static void format(void *context, const struct type *type, const void *bytes, st
     }
 }
 
+/* The program that all user addresses of the script are from: where its probes are. NULL: there is no such. */
+static const char *only_program(const struct session *s) {
+    const char *path = NULL;
+    for (uint32_t i = 0; i < s->units.count; i++) {
+        const struct session_unit *unit = s->units.data[i];
+        const struct node *block = unit->lang.probe;
+        if (!lang_uses(block, "func") && !lang_uses(block, "usym") && !lang_uses(block, "ustack"))
+            continue;
+        for (uint32_t k = 0; k < unit->targets.items.count; k++) {
+            const struct probe_target *target = unit->targets.items.data[k];
+            if (target->mechanism != PROBE_UPROBE || (path && strcmp(path, target->path) != 0))
+                return NULL;
+            path = target->path;
+        }
+    }
+    return path;
+}
+
 void session_names(struct session *s) {
     s->symbols = symbol_cache_new(s->arena);
+    const char *program = only_program(s);
+    if (program)
+        symbol_expect_program(s->symbols, program);
     s->names = (struct view_names){s, format};
     s->view.names = &s->names;
 }

@@ -1,5 +1,7 @@
 #include "symbol/symbol_int.h"
 
+#include <stdlib.h>
+
 struct symbol_cache *symbol_cache_new(struct arena *arena) {
     struct symbol_cache *cache = arena_make(arena, struct symbol_cache);
 
@@ -51,13 +53,29 @@ bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_n
     return true;
 }
 
+void symbol_expect_program(struct symbol_cache *cache, const char *path) {
+    char *whole = realpath(path, NULL);
+    struct symbol_file *file = whole ? symbol_file_by_path(cache, whole, NULL, 0) : NULL;
+
+    if (file && !object_elf_is_pie(file->elf))
+        cache->expected = file;
+    free(whole);
+}
+
+static bool expected_name(struct symbol_cache *cache, uint64_t address, struct symbol_name *out) {
+    uint64_t offset;
+
+    return cache->expected && object_elf_offset_of(cache->expected->elf, address, &offset) &&
+           symbol_file_name(cache, cache->expected, offset, out);
+}
+
 bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out) {
     *out = (struct symbol_name){0};
     if (!cache->vdso.path)
         symbol_file_init_vdso(cache);
     struct symbol_process *process = symbol_process_get(cache, tgid);
     if (!process)
-        return false;
+        return expected_name(cache, address, out);
     const struct symbol_mapping *mapping = symbol_process_mapping(cache, process, address);
     if (!mapping)
         return false;

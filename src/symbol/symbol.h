@@ -54,6 +54,10 @@ bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint
 /* For lines and inlined calls. NULL when it is no ELF file. */
 struct object_elf *symbol_file_elf(const struct symbol_file *file);
 
+/* Says which program all processes run that are asked about. If it is loaded where its headers say (no PIE), addresses
+ * of processes that ended before the first question have names too. */
+void symbol_expect_program(struct symbol_cache *cache, const char *path);
+
 enum symbol_stack_mode {
     SYMBOL_STACK_BPFTRACE, /* "        name+off" */
     SYMBOL_STACK_PERF,     /* "\tffffffff81001234 name+off (module)" */

@@ -51,6 +51,7 @@ struct symbol_cache {
     struct hash demangled;   /* names of C++ and Rust as people write them, by address of the name */
     struct object_demangler *demangler;
     VEC(struct symbol_file *) all_files;
+    struct symbol_file *expected; /* the program of processes that are gone; NULL: not known */
     struct symbol_file vdso;
     uint64_t vdso_size; /* 0: unknown */
     struct symbol_process *buckets[SYMBOL_PROCESS_BUCKETS];
