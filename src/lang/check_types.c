@@ -170,6 +170,8 @@ static bool is_char(const struct type *type) {
 const struct type *check_memory_type(struct check *c, const struct type *type, enum type_space space) {
     if (type->kind == TYPE_ARRAY && is_char(type->target))
         return type->count ? type_string_array(c->arena, type->count) : type_string(c->arena, c->env->max_strlen);
+    if (type->kind == TYPE_ENUM) /* its names are printed */
+        return type_complete(type);
     if (type->kind != TYPE_POINTER)
         return type;
     /* What lies in user memory points there; kernel structs may hold pointers that are marked as the user's. */

@@ -137,6 +137,18 @@ static const struct type *pointer_type(struct parser *parser, struct object_text
 
 static bool is_integer_size(uint64_t size) { return size == 1 || size == 2 || size == 4 || size == 8; }
 
+/* NULL: it is none, or a plain number for the caller. */
+static const struct type *enum_type(struct parser *parser, struct object_text text, uint64_t size, bool is_signed) {
+    if (!parser->types->resolve_enum || !is_integer_size(size) || !take_word(&text, "enum"))
+        return NULL;
+    struct object_text tag = take_last_word(&text);
+    return tag.at == tag.end
+               ? NULL
+               : parser->types->resolve_enum(parser->types->context,
+                                             arena_strndup(parser->arena, tag.at, object_text_length(tag)),
+                                             (uint32_t)size, is_signed);
+}
+
 /* A value of `size` bytes; `text` is its C type. */
 static const struct type *scalar_type(struct parser *parser, struct object_text text, uint64_t size, bool is_signed) {
     drop_qualifiers(&text);
@@ -146,6 +158,9 @@ static const struct type *scalar_type(struct parser *parser, struct object_text 
         return type_bool();
     if (size == 1 && object_text_equals(text, "char"))
         return parser->char_types[is_signed];
+    const struct type *enumeration = enum_type(parser, text, size, is_signed);
+    if (enumeration)
+        return enumeration;
     /* An argument of a system call has a slot of 8 bytes, of which a narrow type fills the lower ones. */
     const struct type *named = size == 8 ? named_type(parser, text) : NULL;
     if (named && named->kind == TYPE_INT && named->size < size)

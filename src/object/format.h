@@ -3,7 +3,8 @@
  * Source of the format: Documentation/trace/events.rst; one line per field,
  *     field:char comm[16];  offset:8;  size:16;  signed:0;
  * The offsets and sizes bind; the C text decides only what is text, a pointer or an array:
- *   integers, enums, typedefs     by size and sign ("char": TYPE_INT named "char"), bool: TYPE_BOOL
+ *   enum TAG                      through the caller's resolve_enum(), which gives the type its constants
+ *   integers, typedefs            by size and sign ("char": TYPE_INT named "char"), bool: TYPE_BOOL
  *   type name[n]                  array; of "char": text
  *   __data_loc type[] name        is_data_loc, type: array of 0 elements; the record holds a u32 that is
  *                                 length << 16 | offset from the start of the record
@@ -35,6 +36,8 @@ struct object_format_types {
     enum type_space space; /* of pointers: SPACE_USER for syscalls:*, else SPACE_KERNEL */
     /* The struct or union with this tag, or NULL for "unknown" (becomes void). */
     const struct type *(*resolve)(void *context, const char *tag);
+    /* An enum with this tag, of 1, 2, 4 or 8 bytes; NULL: a plain number. */
+    const struct type *(*resolve_enum)(void *context, const char *tag, uint32_t size, bool is_signed);
     void *context;
 };
 

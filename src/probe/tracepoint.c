@@ -37,13 +37,42 @@ static const struct type *lazy_struct(void *user, const char *tag) {
     return type;
 }
 
+/* So are the constants of an enum; it is of the size that the record has. */
+static void complete_enum(struct type *self, void *owner) {
+    struct object_btf *btf = probe_btf(owner);
+    uint32_t id = btf ? object_btf_find(btf, OBJECT_BTF_ENUM, self->name) : 0;
+    const struct type *found = id ? type_complete(object_btf_type(btf, id)) : NULL;
+
+    if (found) {
+        self->enumerators = found->enumerators;
+        self->enumerator_count = found->enumerator_count;
+        self->btf_id = found->btf_id;
+    }
+}
+
+static const struct type *lazy_enum(void *user, const char *tag, uint32_t size, bool is_signed) {
+    struct probe_context *context = user;
+    struct type *type = arena_make(context->arena, struct type);
+
+    *type = (struct type){.kind = TYPE_ENUM,
+                          .size = size,
+                          .align = size,
+                          .is_signed = is_signed,
+                          .name = arena_strdup(context->arena, tag),
+                          .complete = complete_enum,
+                          .owner = context};
+    return type;
+}
+
 static const struct object_format *read_format(struct probe_context *context, const char *system, const char *event,
                                                struct probe_error *error) {
     struct strbuf text = {0};
     const struct object_format *format = NULL;
     const char *reason, *name = arena_printf(context->arena, "%s:%s", system, event);
-    const struct object_format_types types = {
-        .space = strstr(system, "syscalls") ? SPACE_USER : SPACE_KERNEL, .resolve = lazy_struct, .context = context};
+    const struct object_format_types types = {.space = strstr(system, "syscalls") ? SPACE_USER : SPACE_KERNEL,
+                                              .resolve = lazy_struct,
+                                              .resolve_enum = lazy_enum,
+                                              .context = context};
     const char *path = arena_printf(context->arena, "events/%s/%s/format", system, event);
 
     if (probe_tracefs_read(context, path, &text, error) == 0) {

@@ -175,3 +175,45 @@ def test_name_of_one_of_many_probes(trace, workload):
     assert answer.keyed("@contains") == answer.keyed("@equal") and list(answer.keyed("@equal")) == [name]
     assert f"@lengths[{len(name)}, {name}]: 1" in answer.lines() and "@nobody" not in answer.stdout
     assert answer.values("@other") == [5 * 110]
+
+
+def test_enums_of_tracepoints_have_names():
+    """What nobody listens for is dropped with a reason."""
+    sender = f"{sys.executable} -c \"import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', 9))\""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
+    answer = lines("""tracepoint:skb:kfree_skb /pid == cpid && args.reason == SKB_DROP_REASON_NO_SOCKET/ {
+        $r = args.reason; printf("%d %s\\n", args.reason, $r); print((1, $r)); @[args.reason] = count(); exit(); }""", "-c", sender)
+    number = answer[0].split()[0]
+    assert answer[:2] == [f"{number} SKB_DROP_REASON_NO_SOCKET", "(1, SKB_DROP_REASON_NO_SOCKET)"]
+    assert "@[SKB_DROP_REASON_NO_SOCKET]: 1" in answer
+
+
+# ---- processes that are gone ---------------------------------------------------------------------------------------------
+
+def test_names_in_a_program_that_has_ended(trace, workload):
+    functions = workload("functions-static", 3, "5")
+    answer = trace(f"uprobe:{functions.path}:f5 {{ @f[func] = count(); @s[ustack(1)] = count(); @u[usym(reg(\"ip\"))] = count(); }}",
+                   run=functions)
+    assert answer.keyed("@f") == {"f5": 3} and answer.keyed("@u") == {"f5": 3}
+    assert "f5+" in answer.stdout.split("@s[")[1]
+
+
+# ---- blocks and macros ---------------------------------------------------------------------------------------------------
+
+def test_block_may_be_worth_an_aggregate():
+    answer = lines("""macro total(x) { $y = x * 2; sum($y) }
+        begin { @ = { let $a = 100; print($a); avg($a) }; @k[1] = { { max(7) } }; @z = total(4); @z = total(5); }""")
+    assert answer[0] == "100" and {"@: 100", "@k[1]: 7", "@z: 18"} <= set(answer)
+    refused = run("begin { $x = { let $q = 2; count() }; }")
+    assert refused.returncode == 1 and "count() should be assigned to a map" in refused.stderr
+
+
+def test_pasted_words():
+    program = """#define CAT(a, b) a##b
+#define XCAT(a, b) CAT(a, b)
+#define N 7
+#define MEMBER(p, name) p->m_ ## name
+struct s { int m_x; };
+begin { print(CAT(1, 2)); print(XCAT(N, N)); $v = (uint64)5; $p = (struct s *)&$v; print(MEMBER($p, x)); print(CAT(p, id) == pid);
+        print(CAT(, 5)); print(CAT(N, )); }"""
+    assert lines(program)[:6] == ["12", "77", "5", "true", "5", "7"]
