@@ -4,6 +4,8 @@
 /* Where one ending ends in another, the longer one stands first. */
 const struct profile_format profile_formats[] = {
     {".svg", "a flame graph that opens everywhere", false, profile_write_svg},
+    {".html", "a page with everything, for large profiles: threads, times, callers and callees", true,
+     profile_write_html},
     {".pb.gz", "for pprof, Pyroscope, Parca, Perfetto", false, profile_write_pprof},
     {".speedscope.json", "for speedscope.app", false, profile_write_speedscope},
     {".callgrind", "for KCachegrind", false, profile_write_callgrind},

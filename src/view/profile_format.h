@@ -44,6 +44,7 @@ void profile_format_endings(struct strbuf *out);
 int profile_write(const struct profile_format *format, struct profile *profile, const struct profile_picture *picture,
                   int fd);
 
+void profile_write_html(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_svg(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_pprof(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_speedscope(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
