@@ -14,7 +14,10 @@ struct table {
     uint32_t mask, count;
 };
 
+enum { KERNEL_MOST = 256, WORDS_MOST = 2560 };
+
 struct worker {
+    uint64_t words[WORDS_MOST]; /* of the stack that was just walked */
     const struct perf_pass *pass;
     struct perf_part *part;
     atomic_uint *next_piece;
@@ -80,16 +83,29 @@ static uint32_t chain_number(struct worker *worker, const struct perf_chain *wan
     return number;
 }
 
+/* The kernel's part as recorded, and the user's part walked from the copy of the stack. */
+static void walk_copy(struct worker *worker, const struct object_perf_sample *sample, struct perf_chain *chain) {
+    uint32_t count = sample->chain_count < KERNEL_MOST ? (uint32_t)sample->chain_count : KERNEL_MOST;
+    if (count)
+        memcpy(worker->words, sample->chain, 8 * (size_t)count);
+    count += perf_unwind(worker->pass->tables, chain->image, sample, worker->pass->registers, worker->words + count,
+                         WORDS_MOST - count, &chain->cut);
+    chain->words = worker->words;
+    chain->count = count;
+}
+
 /* The chain as recorded; without one (perf record without -g) the place alone, with the mark of its mode. */
 static uint32_t chain_of(struct worker *worker, const struct object_perf_record *record,
                          const struct object_perf_sample *sample, const struct perf_image *image) {
     bool is_kernel = (record->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
     uint64_t alone[2] = {is_kernel ? PERF_CONTEXT_KERNEL : PERF_CONTEXT_USER, sample->ip};
-    struct perf_chain chain = {.image = image,
-                               .words = sample->chain_count ? sample->chain : alone,
-                               .count = sample->chain_count ? (uint32_t)sample->chain_count : 2,
-                               .cut = sample->chain_count ? PROFILE_CUT_UNKNOWN : PROFILE_CUTS,
-                               .time = sample->time};
+    struct perf_chain chain = {image->number, image, alone, 2, PROFILE_CUT_UNKNOWN, sample->time};
+    if (worker->pass->tables && sample->registers) {
+        walk_copy(worker, sample, &chain);
+    } else if (sample->chain_count) {
+        chain.words = sample->chain;
+        chain.count = (uint32_t)sample->chain_count;
+    }
     chain.hash = mix(chain.count, image->number);
     for (uint32_t i = 0; i < chain.count; i++)
         chain.hash = mix(chain.hash, chain.words[i]);
@@ -215,13 +231,15 @@ static void *work(void *argument) {
 }
 
 void perf_chains_read(const struct perf_pass *pass, struct perf_part *parts, uint32_t count) {
-    struct worker workers[count];
+    struct worker *workers = arena_new_array(pass->images->arena, struct worker, count);
     pthread_t threads[count];
     bool started[count];
     atomic_uint next_piece = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        workers[i] = (struct worker){.pass = pass, .part = &parts[i], .next_piece = &next_piece};
+        workers[i].pass = pass;
+        workers[i].part = &parts[i];
+        workers[i].next_piece = &next_piece;
         started[i] = i && pthread_create(&threads[i], NULL, work, &workers[i]) == 0;
     }
     work(&workers[0]); /* a thread that could not be started is not missed: the others take its pieces */

@@ -3,6 +3,7 @@
  *   perf_read.c      the way: two passes, then the result
  *   perf_image.c     first pass: which process had what mapped when, names of threads, what was lost
  *   perf_chain.c     second pass: each different stack once, and how much of it each thread had. No names yet
+ *   perf_unwind.c    in it: stacks out of copies of stack memory
  *   perf_resolve.c   stacks to frames with names: each different address once
  *
  * The first pass is over the few records that are no samples. Afterwards what it found is only read, so that the second
@@ -24,6 +25,7 @@ struct perf_map {
     uint8_t build_id[20], build_id_size;
     struct symbol_file *file; /* when first needed */
     uint32_t module;          /* of the profile; 0: not looked for yet */
+    struct perf_code *code;   /* what unwinding needs; NULL: not looked for yet */
 };
 
 /* A program in a process: from a fork or exec to the next. */
@@ -119,9 +121,22 @@ struct perf_part {
 struct perf_pass {
     const struct object_perfdata *data;
     const struct perf_images *images;
-    uint32_t event; /* samples of this one */
+    struct perf_tables *tables; /* for samples with a copy of the stack; NULL: there are none */
+    uint64_t registers;         /* that these samples have */
+    uint32_t event;             /* samples of this one */
     bool with_times, by_period;
 };
+
+/* Whether code of this mapping comes from a file (or the vdso), by its path; else it was made at run time. */
+bool perf_has_code(const char *path);
+
+/* Unwinding. Several threads may use one. */
+struct perf_tables *perf_tables_new(struct arena *arena, struct symbol_cache *symbols);
+void perf_tables_free(struct perf_tables *tables);
+/* The user stack of a sample as words of a chain; *cut: how it ended. `mask`: its registers. */
+uint32_t perf_unwind(struct perf_tables *tables, const struct perf_image *image,
+                     const struct object_perf_sample *sample, uint64_t mask, uint64_t *words, uint32_t most,
+                     uint32_t *cut);
 
 /* Reads all samples with `parts` threads; parts[i].arena is there. */
 void perf_chains_read(const struct perf_pass *pass, struct perf_part *parts, uint32_t count);

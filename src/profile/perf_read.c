@@ -66,9 +66,12 @@ static void tell_trouble(struct profile *profile, const struct perf_images *imag
     if (broken)
         add_note(profile, arena_printf(profile->arena, "%llu samples are shorter than they say and were left out",
                                        (unsigned long long)broken));
+    if (profile->badge.cut[PROFILE_CUT_MEMORY])
+        add_note(profile, "stacks were deeper than the copies in the file: record with --call-graph dwarf,65528, or "
+                          "with tarsier profile");
 }
 
-static void read_samples(struct profile *profile, const struct perf_pass *pass) {
+static void read_samples(struct profile *profile, struct perf_pass *pass) {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t pieces = pass->images->pieces.count - 1, count = cpus < 1 ? 1 : (uint32_t)cpus;
     struct perf_part parts[MOST_THREADS] = {0};
@@ -78,12 +81,16 @@ static void read_samples(struct profile *profile, const struct perf_pass *pass) 
     count = count > pieces ? pieces + !pieces : count;
     for (uint32_t i = 0; i < count; i++)
         parts[i].arena = arena_new();
+    if (pass->registers)
+        pass->tables = perf_tables_new(pass->images->arena, symbols);
     perf_chains_read(pass, parts, count);
     perf_resolve(profile, pass->images, parts, count, symbols);
     for (uint32_t i = 0; i < count; i++) {
         broken += parts[i].broken;
         arena_free(parts[i].arena);
     }
+    if (pass->tables)
+        perf_tables_free(pass->tables);
     tell_trouble(profile, pass->images, broken);
     symbol_cache_close(symbols);
 }
@@ -103,7 +110,14 @@ bool profile_read_perf(struct profile *profile, const uint8_t *bytes, size_t siz
         const struct object_perf_event *event = &object_perfdata_events(data, &events)[chosen];
         bool by_period =
             (event->sample_type & PERF_SAMPLE_PERIOD) && event->type != PERF_TYPE_TRACEPOINT && !counts_time(event);
-        struct perf_pass pass = {data, &images, (uint32_t)chosen, options->with_times, by_period};
+        bool has_copies = (event->sample_type & (PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER)) ==
+                          (PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER);
+        struct perf_pass pass = {.data = data,
+                                 .images = &images,
+                                 .registers = has_copies ? event->registers : 0,
+                                 .event = (uint32_t)chosen,
+                                 .with_times = options->with_times,
+                                 .by_period = by_period};
         describe(profile, data, event, &images, by_period);
         read_samples(profile, &pass);
     }

@@ -108,13 +108,15 @@ static bool resolve_jit(struct resolver *r, struct perf_image *image, struct pro
     return true;
 }
 
-static bool is_file(const char *path) { return path[0] == '/' && path[1] != '/' && !str_starts(path, "/memfd:"); }
+bool perf_has_code(const char *path) {
+    return strcmp(path, "[vdso]") == 0 || (path[0] == '/' && path[1] != '/' && !str_starts(path, "/memfd:"));
+}
 
 static void resolve_mapped(struct resolver *r, struct perf_image *image, struct perf_map *map,
                            struct profile_frame *frame, uint64_t address) {
     struct profile *p = r->profile;
     struct symbol_name name;
-    bool has_code = is_file(map->path) || strcmp(map->path, "[vdso]") == 0;
+    bool has_code = perf_has_code(map->path);
     if (!map->module) {
         map->module = profile_module(p, map->path, map->build_id, map->build_id_size);
         map->file = has_code ? symbol_file_by_path(r->symbols, map->path, map->build_id, map->build_id_size) : NULL;
@@ -126,11 +128,12 @@ static void resolve_mapped(struct resolver *r, struct perf_image *image, struct 
     frame->address = has_code ? offset : address;
     frame->kind = has_code ? PROFILE_UNNAMED : PROFILE_JIT;
     bool is_named = map->file && symbol_file_name(r->symbols, map->file, offset, &name);
-    if (map->file && name.address)
+    if (map->file && name.address) {
         frame->address = name.address;
+        frame->offset = (uint32_t)name.offset;
+    }
     if (is_named) {
         frame->kind = PROFILE_USER;
-        frame->offset = (uint32_t)name.offset;
         frame->name = profile_text(p, name.name);
         return;
     }
