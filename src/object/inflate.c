@@ -1,5 +1,9 @@
 #include "object/inflate.h"
 
+#include "base/arena.h"
+#include "object/input.h"
+#include <stdlib.h>
+
 #include <string.h>
 
 enum {
@@ -223,15 +227,10 @@ static bool own_codes(struct stream *s, struct code *literals, struct code *dist
     return make_code(literals, lengths, literal_count) && make_code(distances, lengths + literal_count, distance_count);
 }
 
-bool object_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size) {
-    enum { ZLIB_HEADER = 2, METHOD_DEFLATE = 8, HAS_DICTIONARY = 0x20 };
+static bool unpack(struct stream s) {
     struct code literals, distances;
     bool is_last = false;
 
-    if (in_size < ZLIB_HEADER || (in[0] & 15) != METHOD_DEFLATE || in[1] & HAS_DICTIONARY)
-        return false;
-    struct stream s = {
-        .in = in + ZLIB_HEADER, .in_end = in + in_size, .out = out, .out_start = out, .out_end = out + out_size};
     while (!is_last && !s.is_bad) {
         is_last = take(&s, 1);
         switch (take(&s, 2)) {
@@ -252,4 +251,51 @@ bool object_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_
         }
     }
     return !s.is_bad && s.out == s.out_end;
+}
+
+bool object_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size) {
+    enum { ZLIB_HEADER = 2, METHOD_DEFLATE = 8, HAS_DICTIONARY = 0x20 };
+
+    if (in_size < ZLIB_HEADER || (in[0] & 15) != METHOD_DEFLATE || in[1] & HAS_DICTIONARY)
+        return false;
+    return unpack((struct stream){
+        .in = in + ZLIB_HEADER, .in_end = in + in_size, .out = out, .out_start = out, .out_end = out + out_size});
+}
+
+/* What stands before the stream; 0: it is no gzip file. */
+static size_t gzip_header(const uint8_t *in, size_t size) {
+    enum { FIXED = 10, HAS_CRC = 2, HAS_EXTRA = 4, HAS_NAME = 8, HAS_COMMENT = 16 };
+    size_t at = FIXED;
+
+    if (size < FIXED || in[0] != 0x1f || in[1] != 0x8b || in[2] != 8)
+        return 0;
+    if (in[3] & HAS_EXTRA)
+        at += at + 2 <= size ? 2u + in[at] + 256u * in[at + 1] : 2;
+    for (int text = HAS_NAME; text <= HAS_COMMENT; text *= 2) {
+        const uint8_t *end = at < size && in[3] & text ? memchr(in + at, 0, size - at) : NULL;
+        if (in[3] & text)
+            at = end ? (size_t)(end - in) + 1 : size;
+    }
+    at += in[3] & HAS_CRC ? 2 : 0;
+    return at < size ? at : 0;
+}
+
+uint8_t *object_gunzip(const uint8_t *in, size_t in_size, size_t *out_size) {
+    enum { TRAILER = 8 }; /* checksum, size modulo 2^32 */
+    size_t at = gzip_header(in, in_size);
+
+    if (!at || in_size - at < TRAILER)
+        return NULL;
+    uint32_t size = object_u32(in + in_size - 4);
+    if (size / OBJECT_INFLATE_MOST > in_size)
+        return NULL;
+    uint8_t *out = malloc((size_t)size + 1);
+    if (!out)
+        arena_out_of_memory(size);
+    *out_size = size;
+    if (unpack((struct stream){
+            .in = in + at, .in_end = in + in_size - TRAILER, .out = out, .out_start = out, .out_end = out + size}))
+        return out;
+    free(out);
+    return NULL;
 }

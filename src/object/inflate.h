@@ -17,4 +17,7 @@ enum { OBJECT_INFLATE_MOST = 1032 };
 /* Unpacks a zlib stream that holds exactly `out_size` bytes; false when it is damaged or holds another number. */
 bool object_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size);
 
+/* Unpacks a gzip file of one part (RFC 1952); NULL when it is none or damaged. The caller frees. */
+uint8_t *object_gunzip(const uint8_t *in, size_t in_size, size_t *out_size);
+
 #endif

@@ -9,6 +9,7 @@
 
 const struct profile_reader profile_readers[] = {
     {"profile of tarsier", profile_is_tarsier, profile_read_tarsier},
+    {"pprof", profile_is_pprof, profile_read_pprof},
     {"perf.data", profile_is_perf, profile_read_perf},
     {"folded stacks", profile_is_folded, profile_read_folded},
 };

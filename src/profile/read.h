@@ -38,6 +38,9 @@ bool profile_read_tarsier(struct profile *profile, const uint8_t *bytes, size_t 
 bool profile_is_folded(const uint8_t *bytes, size_t size);
 bool profile_read_folded(struct profile *profile, const uint8_t *bytes, size_t size,
                          const struct profile_read_options *options, const char **error);
+bool profile_is_pprof(const uint8_t *bytes, size_t size);
+bool profile_read_pprof(struct profile *profile, const uint8_t *bytes, size_t size,
+                        const struct profile_read_options *options, const char **error);
 bool profile_is_perf(const uint8_t *bytes, size_t size);
 bool profile_read_perf(struct profile *profile, const uint8_t *bytes, size_t size,
                        const struct profile_read_options *options, const char **error);

@@ -1,4 +1,5 @@
 """tarsier report: tables and trees out of files whose content is known because the test wrote it."""
+import gzip
 import json
 import re
 import struct
@@ -217,3 +218,62 @@ def test_a_file_that_was_cut_off_gives_what_is_there(report):
 def test_no_such_file(trace):
     answer = trace.command("report", "/nonexistent")
     assert answer.code == 1 and "cannot read /nonexistent" in answer.stderr
+
+
+# ---- pprof -----------------------------------------------------------------------------------------------------------
+
+
+def varint(number):
+    out = b""
+    while number >= 0x80:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def pprof(packed=True):
+    """main calls work, which has inlined inner: 3 samples and 30 ns there, 1 sample and 5 ns in main."""
+    texts = ["", "samples", "count", "cpu", "nanoseconds", "/bin/app", "main", "work", "inner", "a.c", "00112233445566778899"]
+    number = texts.index
+    line = lambda function, at: field(4, field(1, function) + field(2, at))
+    out = field(1, field(1, number("samples")) + field(2, number("count")))
+    out += field(1, field(1, number("cpu")) + field(2, number("nanoseconds")))
+    for stack, values in (([2, 1], [3, 30]), ([1], [1, 5])):
+        list_of = lambda at, numbers: (field(at, b"".join(map(varint, numbers))) if packed
+                                       else b"".join(field(at, one) for one in numbers))
+        out += field(2, list_of(1, stack) + list_of(2, values))
+    out += field(3, field(1, 1) + field(5, number("/bin/app")) + field(6, number("00112233445566778899")))
+    out += field(4, field(1, 1) + field(2, 1) + field(3, 0x1000) + line(1, 10))
+    out += field(4, field(1, 2) + field(2, 1) + field(3, 0x2000) + line(3, 33) + line(2, 20))
+    for index, name in enumerate(("main", "work", "inner"), 1):
+        out += field(5, field(1, index) + field(2, number(name)) + field(4, number("a.c")))
+    return out + b"".join(field(6, text.encode()) for text in texts)
+
+
+@pytest.mark.parametrize("data", [pprof(), pprof(packed=False), gzip.compress(pprof())], ids=["packed", "single", "gzip"])
+def test_pprof(report, data):
+    code, out, err = report(data, "-s", "function,line")
+    assert (code, err) == (0, "")
+    assert rows(out) == {("inner", "a.c:33"): (85.71, 85.71, 1), ("main", "a.c:10"): (14.29, 100.0, 1),
+                         ("work", "a.c:20"): (0.0, 85.71, 0)}
+
+
+def test_values_of_pprof(report):
+    assert rows(report(pprof(), "-e", "samples", "-s", "module")[1]) == {("/bin/app",): (100.0, 100.0, 2)}
+    code, _, err = report(pprof(), "-e", "alloc_space")
+    assert code == 1 and "it has no values alloc_space, but: samples, cpu" in err
+
+
+@pytest.mark.parametrize("data, told", [
+    (gzip.compress(pprof())[:-20], "it is compressed, and damaged"),
+    (pprof()[:6], "there are no samples in it"),
+], ids=["cut", "empty"])
+def test_damaged_pprof(report, data, told):
+    code, out, err = report(data)
+    assert code == 1 and told in err
