@@ -15,7 +15,7 @@ def bpftrace(tmp_path_factory):
     link.symlink_to(os.path.abspath(TARSIER))
 
     def run(*arguments, environment=None):
-        done = subprocess.run([link, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20,
+        done = subprocess.run([link, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
                               stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
         return done.returncode, done.stdout
 

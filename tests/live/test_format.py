@@ -13,7 +13,7 @@ SCRIPTS = glob.glob("/usr/sbin/*.bt")
 
 
 def tarsier(*arguments, text=None):
-    done = subprocess.run([TARSIER, *map(str, arguments)], input=text, capture_output=True, text=True, timeout=20)
+    done = subprocess.run([TARSIER, *map(str, arguments)], input=text, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 

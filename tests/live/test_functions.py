@@ -63,10 +63,10 @@ CASES = {
     "probetype": ('print(probetype); print(probetype == "special");', ["special", "true"]),
     "relatives": ("print(ppid(curtask) == ppid); print(leader_tid == pid); print(leader_tid(curtask.real_parent) == ppid); "
                   "print(leader_comm); print(pcomm == pcomm(curtask));", ["true", "true", "true", "tarsier", "true"]),
-    "clocks": ("$m = nsecs(monotonic); $b = nsecs(boot); print($b >= $m); print(nsecs(boot) - nsecs < 1000000);",
+    "clocks": ("$m = nsecs(monotonic); $b = nsecs(boot); print($b >= $m); print(nsecs(boot) - nsecs < 1000000000);",
                ["true", "true"]),
     "clocks-tai": ("$a = nsecs(sw_tai); $t = nsecs(tai); $c = nsecs(sw_tai); $d = (int64)(($a + $c) / 2) - (int64)$t; "
-                   "print($d < 1000000 && $d > -1000000);", ["true"]),
+                   "print($d < 100000000 && $d > -100000000);", ["true"]),
     "ids": ("print((pid == pid(init), tid(curr_ns) == tid, pid() == pid));", ["(true, true, true)"]),
 }
 
@@ -236,7 +236,7 @@ def test_debugf(tmp_path):
     script = (f"mount -t tracefs none {tmp_path} && "
               f"{TARSIER} -e 'begin {{ debugf(\"{mark} %s %d %x %5d|%-4d|%c%%\", comm, -1, 0x10, -3, 7, 65); }}' && "
               f"grep {mark} {tmp_path}/trace; umount {tmp_path}")
-    answer = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=30)
+    answer = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60)
     assert f"{mark} tarsier -1 10    -3|7   |A%" in answer.stdout
 
 
@@ -253,7 +253,7 @@ def test_socket_cookie():
         cookie = int.from_bytes(server.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), "little")
     time.sleep(0.3)
     session.send_signal(signal.SIGINT)
-    output, _ = session.communicate(timeout=20)
+    output, _ = session.communicate(timeout=60)
     assert output.split().count(str(cookie)) == 2
 
 
@@ -261,6 +261,6 @@ def test_ids_inside_a_pid_namespace():
     """tarsier as process 1 of its own namespace: ids are those of the namespace; init asks for the others."""
     program = 'begin { printf("%d %d %d %d\\n", pid, pid(curr_ns), tid, pid(init)); }'
     answer = subprocess.run(["unshare", "--fork", "--pid", "--mount-proc", TARSIER, "-e", program], capture_output=True,
-                            text=True, timeout=30)
+                            text=True, timeout=60)
     inside, same, tid, outside = map(int, lines(answer)[0].split())
     assert (inside, same, tid) == (1, 1, 1) and outside != 1

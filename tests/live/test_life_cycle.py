@@ -72,7 +72,7 @@ def test_a_hundred_probes_are_attached_and_left_quickly(trace, workload):
     answer = session.finish()
     left = time.monotonic()
     assert answer.keyed() == {str(i): 3 for i in range(100)}
-    limit = PATIENCE / 4  # usually 0.2 s each; perf uprobes (before 6.6) are slower
+    limit = 15  # usually 0.2 s each; perf uprobes (before 6.6) are slower, as is a machine under load
     assert attached - began < limit and left - leaving < limit
 
 

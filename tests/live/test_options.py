@@ -14,7 +14,7 @@ SHELLS = ["bash", "zsh", "fish"]
 
 
 def tarsier(*arguments):
-    return subprocess.run([TARSIER, *arguments], capture_output=True, text=True, timeout=20)
+    return subprocess.run([TARSIER, *arguments], capture_output=True, text=True, timeout=60)
 
 
 def test_the_table_is_read_whole():

@@ -15,7 +15,7 @@ def capture(program, work, *options):
     work()
     time.sleep(0.3)
     session.send_signal(signal.SIGINT)
-    output, errors = session.communicate(timeout=30)
+    output, errors = session.communicate(timeout=60)
     return output, errors, session.returncode
 
 
