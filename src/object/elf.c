@@ -277,6 +277,23 @@ const uint8_t *object_elf_section(struct object_elf *elf, const char *name, size
     return section->content;
 }
 
+bool object_elf_code_from(struct object_elf *elf, uint64_t address, uint64_t *start, uint64_t *end) {
+    bool is_found = false;
+
+    elf_load_sections(elf);
+    for (uint32_t i = 1; i < elf->section_count; i++) {
+        const Elf64_Shdr *header = &elf->sections[i].header;
+        uint64_t behind = header->sh_addr + header->sh_size;
+        if (header->sh_type != SHT_PROGBITS || !(header->sh_flags & SHF_EXECINSTR) || behind < header->sh_addr ||
+            behind <= address || (is_found && header->sh_addr >= *start))
+            continue;
+        *start = header->sh_addr;
+        *end = behind;
+        is_found = true;
+    }
+    return is_found;
+}
+
 /* Build id and debug link. */
 
 static uint64_t align_to_4(uint64_t size) { return (size + 3) & ~(uint64_t)3; }

@@ -60,6 +60,13 @@ void object_elf_each(struct object_elf *elf, uint32_t kinds,
  * per symbol); functions and data are kept apart. Among symbols at one place a global, sized one is preferred. */
 bool object_elf_symbol_at(struct object_elf *elf, uint32_t kind, uint64_t address, struct object_symbol *symbol);
 
+/* The stub of the procedure linkage table that holds an address, with the name of the function that it leads to. */
+bool object_elf_stub_at(struct object_elf *elf, uint64_t address, struct object_symbol *symbol);
+
+/* The executable section that holds an address, or the next one behind it. False when there is none, or the file has no
+ * section headers. */
+bool object_elf_code_from(struct object_elf *elf, uint64_t address, uint64_t *start, uint64_t *end);
+
 /* File offset <-> address through PT_LOAD. False when no segment holds it in the file. */
 bool object_elf_offset_of(const struct object_elf *elf, uint64_t address, uint64_t *offset);
 bool object_elf_address_of(const struct object_elf *elf, uint64_t offset, uint64_t *address);
@@ -96,5 +103,7 @@ void object_bytes_free(struct object_bytes *bytes);
  * .gnu_debuglink below `directories` (NULL-terminated, or NULL), then below `root`. NULL when there is none. */
 struct object_elf *object_elf_debug_file(struct object_elf *elf, const char *root, const char *const *directories);
 const char *object_elf_path(const struct object_elf *elf); /* NULL: bytes */
+/* Whether only root or we ourselves can change the file. */
+bool object_elf_is_protected(const struct object_elf *elf);
 
 #endif

@@ -22,11 +22,17 @@ void object_bytes_free(struct object_bytes *bytes) {
     *bytes = (struct object_bytes){0};
 }
 
-static bool may_map(const struct object_elf *elf) {
+bool object_elf_is_protected(const struct object_elf *elf) {
     struct stat status;
 
     return elf->fd >= 0 && fstat(elf->fd, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) &&
-           !(status.st_mode & (S_IWGRP | S_IWOTH)) && (uint64_t)status.st_size == elf->size;
+           !(status.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static bool may_map(const struct object_elf *elf) {
+    struct stat status;
+
+    return object_elf_is_protected(elf) && fstat(elf->fd, &status) == 0 && (uint64_t)status.st_size == elf->size;
 }
 
 static bool map_range(const struct object_elf *elf, uint64_t offset, uint64_t size, struct object_bytes *out) {

@@ -48,10 +48,10 @@ enum {
 /* Numbers of the first rules, which every list of rules begins with. Each is also the cfa_kind of its rule, so that a
  * step looks at kinds alone. */
 enum unwind_special {
-    UNWIND_GAP,        /* no unwind information here: try frame pointers, then hand over to user space */
+    UNWIND_GAP,        /* no unwind information here. Frame pointers would be a guess, mostly a wrong one */
     UNWIND_END,        /* the outermost function: it has no caller (return address undefined, or a program's entry) */
     UNWIND_SIGNAL,     /* the trampoline that a signal handler returns to: all registers lie at sp, from the kernel */
-    UNWIND_POINTER,    /* frame pointers are right here (Go) */
+    UNWIND_POINTER,    /* frame pointers are right here (Go, V8's builtins) */
     UNWIND_EXPRESSION, /* the rule is too rare to be one: user space runs the bytecode */
     UNWIND_SPECIALS,
 };

@@ -12,7 +12,7 @@
  *         outcome is UNWIND_WENT: registers are the caller's; else the walk ends, outcome is an enum profile_cut
  *
  * PROFILE_COMPLETE   there is no caller: an outermost function was met
- * PROFILE_CUT_NO_TABLE   a gap: the rule is UNWIND_GAP; unwind_step_pointer() may be tried, then user space
+ * PROFILE_CUT_NO_TABLE   a gap: the rule is UNWIND_GAP
  * PROFILE_CUT_RULE   user space can go on: it needs bytecode, or registers that are not known any more here
  * PROFILE_CUT_MEMORY   the stack could not be read
  * PROFILE_CUT_POINTER   a frame pointer leads nowhere

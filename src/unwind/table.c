@@ -2,6 +2,7 @@
 #include "unwind/table.h"
 
 #include "base/arena.h"
+#include "unwind/code.h"
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,47 @@ static bool add_cfi_row(void *context, const struct object_cfi_row *row) {
     return true;
 }
 
+static void add_code_row(void *context, uint64_t address, const struct unwind_rule *rule) {
+    add_row(context, address, number_of(context, rule));
+}
+
+/* Whether the code sets frame pointers up all over: `push %rbp; mov %rsp,%rbp`, or Go's `mov %rbp,N(%rsp); lea
+ * N(%rsp),%rbp`, on average in each 2 KB. */
+static bool keeps_frame_pointers(const uint8_t *code, size_t size) {
+    static const uint8_t usual[] = {0x55, 0x48, 0x89, 0xe5}, go[] = {0x48, 0x8d, 0x6c, 0x24};
+    size_t count = 0;
+
+    for (const uint8_t *at = code; (at = memmem(at, size - (size_t)(at - code), usual, sizeof usual)); at++)
+        count++;
+    for (const uint8_t *at = code; (at = memmem(at, size - (size_t)(at - code), go, sizeof go)); at++)
+        count++;
+    return count > size / 2048;
+}
+
+/* Code that nobody describes says by itself what can be believed. Long stretches of it may come from other worlds (V8's
+ * builtins, Go), which keep frame pointers; or be assembler, of which the first part is looked at. */
+static void add_undescribed(struct builder *builder, uint64_t start, uint64_t end) {
+    uint64_t from, to, offset;
+
+    for (uint64_t at = start; at < end && object_elf_code_from(builder->elf, at, &from, &to) && from < end; at = to) {
+        from = from > at ? from : at;
+        to = to < end ? to : end;
+        size_t size = to - from < UNWIND_CODE_MOST ? to - from : UNWIND_CODE_MOST;
+        uint8_t *code = allocate(size, 1);
+        if (object_elf_offset_of(builder->elf, from, &offset) && object_elf_read(builder->elf, offset, code, size)) {
+            if (size == UNWIND_CODE_MOST && keeps_frame_pointers(code, size))
+                add_row(builder, from, UNWIND_POINTER);
+            else
+                unwind_code_rules(code, size, from, add_code_row, builder);
+        }
+        free(code);
+        if (size == UNWIND_CODE_MOST && builder->rule != UNWIND_POINTER)
+            add_row(builder, from + size, UNWIND_GAP);
+        if (to < end)
+            add_row(builder, to, UNWIND_GAP);
+    }
+}
+
 /* Nothing is said of the addresses from what is covered up to `end`. What is between two functions and short is
  * padding. */
 static void add_gap(struct builder *builder, uint64_t end, bool may_be_padding) {
@@ -139,14 +181,19 @@ static void add_gap(struct builder *builder, uint64_t end, bool may_be_padding) 
 
     if (end <= start)
         return;
-    if (!may_be_padding || end - start > PADDING_MOST)
-        add_row(builder, start, UNWIND_GAP);
-    if (entry >= start && entry < end) {
-        add_row(builder, entry, UNWIND_END);
-        if (end - entry > ENTRY_MOST)
-            add_row(builder, entry + ENTRY_MOST, UNWIND_GAP);
-    }
     builder->covered = end;
+    if (entry >= start && entry < end) {
+        uint64_t behind = end - entry > ENTRY_MOST ? entry + ENTRY_MOST : end;
+        builder->entry = 0;
+        builder->covered = start;
+        add_gap(builder, entry, may_be_padding);
+        add_row(builder, entry, UNWIND_END);
+        builder->covered = behind;
+        add_gap(builder, end, false);
+    } else if (!may_be_padding || end - start > PADDING_MOST) {
+        add_row(builder, start, UNWIND_GAP);
+        add_undescribed(builder, start, end);
+    }
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------- */

@@ -14,9 +14,6 @@ TOOLS = Path(os.environ.get("BUILD", ROOT / "build")) / "release/tests/unwind"
 PROGRAMS = ROOT / "tests/unwind/programs"
 LIBRARY = Path("/lib/x86_64-linux-gnu")
 pytestmark = pytest.mark.skipif(IN_VM or not TOOLS.exists(), reason="the same on every kernel")
-COMPILERS = ["cc", "clang-19", "clang"]
-# What no compiler describes: the few functions that crti.o and crtbegin.o bring, run before main and after it.
-START_FILES = r"_init|_fini|__do_global_dtors_aux|(de)?register_tm_clones|frame_dummy"
 
 
 def build(source, compiler, directory):
@@ -36,10 +33,7 @@ def test_every_instruction_has_its_true_callers(name, compiler, tmp_path):
     program = build(PROGRAMS / name, compiler, tmp_path)
     told = subprocess.run([TOOLS / "unwind-shadow", "--from-trap", program], capture_output=True, text=True, timeout=120).stdout
     counts = {word: int(number) for word, number in re.findall(r"(\w+) (\d+)", told.splitlines()[-1])}
-    assert counts["steps"] > 10000 and counts["wrong"] == 0, told
-    assert counts["cut"] <= 200 and counts["known"] < 20, told
-    for line in re.findall(r"^ +\d+ \S.*$", told, re.M):
-        assert "no unwind information" in line, told
+    assert counts["steps"] > 10000 and counts["wrong"] == counts["cut"] == 0 and counts["known"] < 20, told
 
 
 def test_exceptions_have_their_true_callers(tmp_path):
