@@ -171,6 +171,62 @@ static const char *readable_name(struct symbol_cache *cache, const char *name) {
     return result ? result : name;
 }
 
+void symbol_file_close(struct symbol_file *file) {
+    object_eh_frame_close(file->frames);
+    object_elf_close(file->elf);
+}
+
+/* ---- code without a symbol ----------------------------------------------------------------------------------- */
+
+/* The name that was made for a place, or NULL; *key to keep one. */
+static const char *made_name(struct symbol_cache *cache, const struct symbol_file *file, uint64_t start,
+                             uint64_t *key) {
+    *key = hash_bytes((uint64_t[]){(uintptr_t)file, start}, 2 * sizeof start);
+    return hash_get_number(&cache->made_names, *key);
+}
+
+/* "puts@plt" */
+static bool name_stub(struct symbol_cache *cache, struct symbol_file *file, uint64_t address, struct symbol_name *out) {
+    struct object_symbol symbol;
+    uint64_t key;
+
+    if (!object_elf_stub_at(file->elf, address, &symbol))
+        return false;
+    const char *name = made_name(cache, file, symbol.address, &key);
+    if (!name) {
+        const char *plain = arena_strndup(cache->arena, symbol.name, symbol.name_length);
+        name = arena_printf(cache->arena, "%s@plt", readable_name(cache, plain));
+        hash_put_number(&cache->made_names, key, (void *)name);
+    }
+    out->name = name;
+    out->offset = address - symbol.address;
+    return true;
+}
+
+/* "cc1plus!fn_4f3a20": the same in every run, so samples of one function are counted together. */
+static bool name_place(struct symbol_cache *cache, struct symbol_file *file, uint64_t address,
+                       struct symbol_name *out) {
+    const char *error, *slash = strrchr(file->path, '/');
+    uint64_t key;
+
+    if (!file->has_looked_for_frames) {
+        file->has_looked_for_frames = true;
+        file->frames = object_eh_frame_open(file->elf, &error);
+    }
+    const struct object_fde *fde = file->frames ? object_eh_frame_find(file->frames, address) : NULL;
+    if (!fde)
+        return false;
+    const char *name = made_name(cache, file, fde->start, &key);
+    if (!name) {
+        name = arena_printf(cache->arena, "%s!fn_%llx", slash ? slash + 1 : file->path, (unsigned long long)fde->start);
+        hash_put_number(&cache->made_names, key, (void *)name);
+    }
+    out->name = name;
+    out->offset = address - fde->start;
+    out->is_place = true;
+    return true;
+}
+
 bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
                       struct symbol_name *out) {
     struct object_symbol symbol;
@@ -187,7 +243,7 @@ bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint
         return false;
     out->address = address;
     if (!object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
-        return false;
+        return name_stub(cache, file, address, out) || name_place(cache, file, address, out);
     out->name = readable_name(cache, plain_name(cache, &symbol));
     out->offset = address - symbol.address;
     return true;

@@ -9,6 +9,7 @@ struct symbol_cache *symbol_cache_new(struct arena *arena) {
     hash_init(&cache->files, arena);
     hash_init(&cache->unversioned, arena);
     hash_init(&cache->jit_names, arena);
+    hash_init(&cache->made_names, arena);
     hash_init(&cache->demangled, arena);
     cache->demangler = object_demangler_new(arena);
     return cache;
@@ -20,8 +21,8 @@ void symbol_cache_close(struct symbol_cache *cache) {
     symbol_process_close_all(cache);
     object_demangler_close(cache->demangler);
     for (uint32_t i = 0; i < cache->all_files.count; i++)
-        object_elf_close(cache->all_files.data[i]->elf);
-    object_elf_close(cache->vdso.elf);
+        symbol_file_close(cache->all_files.data[i]);
+    symbol_file_close(&cache->vdso);
     object_kallsyms_free(cache->kallsyms);
 }
 

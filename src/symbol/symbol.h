@@ -5,7 +5,9 @@
  * is noticed by its start time. Files are opened through /proc/TGID/map_files and /proc/TGID/root (so containers and
  * deleted files work), and their symbol tables are shared by all processes that map the same (device, inode). The vdso
  * is our own copy, which is the same; anonymous code is looked up in /tmp/perf-TGID.map (of a JIT compiler).
- * An address that has no name stays an address: "0x7f001234".
+ * Code of a file without a symbol for it is named by what is known still: "puts@plt" for a stub of the linkage table,
+ * "cc1plus!fn_4f3a20" by where its function begins, which .eh_frame says. A symbol that ends before the address is not
+ * its name. An address that has no name at all stays an address: "0x7f001234".
  *
  * Everything read from files and processes is hostile (object/ checks it). Names and modules stay valid until
  * symbol_cache_close(). Each file that is mapped somewhere keeps one descriptor open. One thread.
@@ -25,6 +27,7 @@ struct symbol_name {
     uint64_t offset;    /* address - start of the symbol; unknown: 0 */
     const char *module; /* path of the file, "[vdso]", kernel module or "[kernel.kallsyms]"; NULL when unknown */
     uint64_t address;   /* in the file, as its ELF headers count; kernel: as it is; 0 when unknown */
+    bool is_place;      /* the name is made of the module and where the function begins */
 };
 
 struct symbol_cache *symbol_cache_new(struct arena *arena);

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/vec.h"
 #include "object/demangle.h"
+#include "object/eh_frame.h"
 #include "object/elf.h"
 #include "object/kallsyms.h"
 #include "object/maps.h"
@@ -17,6 +18,8 @@ struct symbol_file {
     const char *path;       /* as the first process that showed it sees it */
     struct object_elf *elf; /* NULL: could not be opened or is no ELF file */
     bool has_looked_for_debug;
+    struct object_eh_frame *frames; /* where functions begin; NULL: none, or not looked for yet */
+    bool has_looked_for_frames;
 };
 
 /* A piece of a process's address space that code runs from. */
@@ -48,6 +51,7 @@ struct symbol_cache {
     struct hash files;       /* by device, inode, size and time */
     struct hash unversioned; /* names cut at their version, by address of the name */
     struct hash jit_names;   /* each name once, by its text */
+    struct hash made_names;  /* of stubs and of functions without a symbol, by file and address */
     struct hash demangled;   /* names of C++ and Rust as people write them, by address of the name */
     struct object_demangler *demangler;
     VEC(struct symbol_file *) all_files;
@@ -64,6 +68,7 @@ uint64_t symbol_now(void); /* CLOCK_MONOTONIC_COARSE, in ns */
 /* The file behind a mapping of a living process; NULL for anonymous memory. */
 struct symbol_file *symbol_file_of(struct symbol_cache *cache, uint32_t tgid, const struct object_map *map);
 void symbol_file_init_vdso(struct symbol_cache *cache);
+void symbol_file_close(struct symbol_file *file);
 
 /* The process, its mappings read; NULL when it is not known and gone. */
 struct symbol_process *symbol_process_get(struct symbol_cache *cache, uint32_t tgid);
