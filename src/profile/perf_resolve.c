@@ -133,7 +133,7 @@ static void resolve_mapped(struct resolver *r, struct perf_image *image, struct 
         frame->offset = (uint32_t)name.offset;
     }
     if (is_named) {
-        frame->kind = PROFILE_USER;
+        frame->kind = name.is_place ? PROFILE_UNNAMED : PROFILE_USER;
         frame->name = profile_text(p, name.name);
         return;
     }

@@ -51,6 +51,8 @@ static void add_user_frame(struct session *s, uint32_t tgid, uint64_t address, b
     enum profile_frame_kind kind = PROFILE_USER;
     if (!symbol_user(s->symbols, tgid, address - is_caller, &symbol))
         kind = symbol.module ? PROFILE_UNNAMED : PROFILE_JIT;
+    else if (symbol.is_place)
+        kind = PROFILE_UNNAMED;
     else if (str_starts(symbol.module, "/tmp/perf-"))
         kind = PROFILE_JIT;
     symbol.offset += is_caller;

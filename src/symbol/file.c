@@ -232,7 +232,7 @@ bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint
     struct object_symbol symbol;
     uint64_t address;
 
-    out->module = file->path;
+    *out = (struct symbol_name){.module = file->path};
     if (!file->elf)
         return false;
     if (!file->has_looked_for_debug) {

@@ -256,7 +256,7 @@ bool symbol_process_jit_name(struct symbol_cache *cache, struct symbol_process *
         uint64_t start;
         const char *name = process->perfmap ? object_perfmap_at(process->perfmap, address, &start) : NULL;
         if (name) {
-            *out = (struct symbol_name){keep_name(cache, name), address - start, process->perfmap_path, 0};
+            *out = (struct symbol_name){keep_name(cache, name), address - start, process->perfmap_path, 0, false};
             return true;
         }
         if (process->is_gone || (process->perfmap_ns && symbol_now() - process->perfmap_ns < perfmap_ns))

@@ -50,7 +50,7 @@ bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_n
     if (!cache->kallsyms || !object_kallsyms_at(cache->kallsyms, address, &symbol))
         return false;
     *out = (struct symbol_name){symbol.name, address - symbol.address,
-                                symbol.module ? symbol.module : "[kernel.kallsyms]", address};
+                                symbol.module ? symbol.module : "[kernel.kallsyms]", address, false};
     return true;
 }
 

@@ -277,7 +277,7 @@ static bool flow(struct sweep *sweep, const struct instruction *in, size_t next,
     if (is_short || is_jump || is_wide_jump) {
         int32_t distance = number_at(in->bytes + (is_wide_jump ? 2 : 1), is_short ? 1 : 4);
         int64_t target = (int64_t)next + distance;
-        sweep->has_ended |= is_jump && (target < 0 || target >= (int64_t)sweep->size);
+        sweep->has_ended |= is_jump && is_even(state);
         reach(sweep, target, state);
         return is_jump;
     }

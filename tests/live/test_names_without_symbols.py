@@ -1,0 +1,48 @@
+"""Names of code that has no symbol: stubs of the linkage table, functions of stripped programs."""
+import re
+import subprocess
+
+SOURCE = r"""
+#include <stdlib.h>
+#include <string.h>
+static volatile int sink;
+__attribute__((noinline)) static int compare(const void *a, const void *b) {
+    for (int i = 0; i < 300; i++)
+        sink += i;
+    return *(const int *)a - *(const int *)b;
+}
+int main(void) {
+    int numbers[32];
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < 32; i++)
+            numbers[i] = (i * 7919 + round) % 97;
+        qsort(numbers, 32, sizeof *numbers, compare);
+    }
+    return 0;
+}
+"""
+
+
+def build(tmp_path, *flags):
+    source, program = tmp_path / "source.c", tmp_path / "stripped"
+    source.write_text(SOURCE.replace("ROUNDS", "10000"))
+    subprocess.run(["cc", "-O2", *flags, source, "-o", program], check=True)
+    whole = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    subprocess.run(["strip", program], check=True)
+    return program, {name: int(address, 16) for address, name in re.findall(r"^(\w+) \w (\w+)$", whole, re.M)}
+
+
+def test_a_function_is_named_by_where_it_begins(trace, tmp_path):
+    program, symbols = build(tmp_path)
+    answer = trace(f'profile:hz:499 /pid == cpid/ {{ @[usym(reg("ip"))] = count(); }}', "-c", str(program))
+    names = answer.keyed()
+    mine = f"stripped!fn_{symbols['compare']:x}"
+    assert names.get(mine, 0) > sum(names.values()) / 2, names
+
+
+def test_a_stub_is_named_after_its_function(trace, tmp_path):
+    program, _ = build(tmp_path, "-Wl,-z,lazy", "-fcf-protection=none")
+    text = subprocess.run(["objdump", "-d", "-j", ".plt", program], capture_output=True, text=True, check=True).stdout
+    stub = int(re.search(r"^0*(\w+) <qsort@plt>", text, re.M)[1], 16)
+    answer = trace(f'uprobe:{program}:{stub:#x} /pid == cpid/ {{ @[usym(reg("ip"))] = count(); }}', "-c", str(program), "--unsafe")
+    assert answer.keyed() == {"qsort@plt": 10000}
