@@ -44,13 +44,14 @@ static void find_kernel(struct resolver *r) {
     uint8_t running[20];
     uint32_t size = running_build_id(running);
     const struct object_perf_build_id *recorded = object_perfdata_build_id(r->images->data, "[kernel.kallsyms]");
-    struct symbol_name name;
     r->is_own_kernel = recorded && size == recorded->size && memcmp(running, recorded->bytes, size) == 0;
+    if (!r->is_own_kernel)
+        return;
     uint64_t text = symbol_kernel_address(r->symbols, "_text");
     if (!text)
         text = symbol_kernel_address(r->symbols, "_stext");
     /* it begins elsewhere after each boot */
-    if (r->is_own_kernel && r->images->text_start && text && symbol_kernel(r->symbols, text, &name))
+    if (r->images->text_start && text)
         r->kernel_shift = text - r->images->text_start;
 }
 
