@@ -8,6 +8,7 @@ const struct profile_format profile_formats[] = {
      profile_write_html},
     {".pb.gz", "for pprof, Pyroscope, Parca, Perfetto", false, profile_write_pprof},
     {".speedscope.json", "for speedscope.app", false, profile_write_speedscope},
+    {".data", "for perf report and hotspot", true, profile_write_perf},
     {".callgrind", "for KCachegrind", false, profile_write_callgrind},
     {".tarsier", "everything that was sampled: for tarsier report, flame and diff", true, profile_write_tarsier},
     {".folded", "text, a stack a line: for grep and scripts", false, profile_write_folded},

@@ -24,7 +24,11 @@ struct profile_picture {
     bool inverted;     /* the root on top */
     enum profile_colors colors;
     const struct profile *baseline; /* pictures show what changed since then; NULL: no comparison */
-    double min_width;               /* frames narrower than this many pixels are not drawn; 0: the usual */
+    /* .data: will perf find the name of the code at this address in the file by itself? Then its place in the file.
+     * NULL: it will not. */
+    bool (*find_in_file)(void *context, const char *path, uint64_t address, uint64_t *offset);
+    void *context;
+    double min_width; /* frames narrower than this many pixels are not drawn; 0: the usual */
 };
 
 struct profile_format {
@@ -45,6 +49,7 @@ int profile_write(const struct profile_format *format, struct profile *profile, 
                   int fd);
 
 void profile_write_html(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
+void profile_write_perf(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_svg(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_pprof(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_speedscope(struct profile *profile, const struct profile_picture *picture, struct view_output *out);

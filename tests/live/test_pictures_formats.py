@@ -3,13 +3,14 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from conftest import TARSIER
+from conftest import FIXTURES, TARSIER
 from test_pictures import flame
 
 MAKE = next((p for p in (Path(TARSIER).parent / "release/tests/pictures/make-profile",
@@ -189,3 +190,71 @@ def test_callgrind_has_costs_of_lines_and_calls(made):
 def test_callgrind_counts_recursion_once(made):
     own, calls = callgrind(made("deep", ".callgrind").decode())
     assert own == {"recurse": {5: 200}} and calls == {("recurse", 5, "recurse"): (199, 199)}
+
+
+# ---- perf.data: perf itself ----------------------------------------------------------------------------------------
+
+needs_perf = pytest.mark.skipif(not shutil.which("perf"), reason="perf is not installed: package linux-perf")
+
+
+def perf(*arguments):
+    done = subprocess.run(["perf", *map(str, arguments)], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "DEBUGINFOD_URLS": ""})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def perf_stacks(path):
+    """Stacks as perf script tells them: (command, pid/tid, outermost ... innermost) -> samples."""
+    found = Counter()
+    text = perf("script", "-i", path, "--no-inline", "-F", "comm,pid,tid,period,event,ip,sym,dso")
+    for block in text.strip().split("\n\n"):
+        head, *frames = block.split("\n")
+        command, ids, period, event = re.match(r"(.*?) +(\d+/\d+) +(\d+) +([^:]+):", head).groups()
+        names = [re.match(r"\s*([0-9a-f]+) (.*) \((.*)\)$", frame).groups() for frame in frames]
+        found[(command.strip(), ids, event, *((name if name != "[unknown]" else f"{dso}+{ip}") for ip, name, dso in reversed(names)))] += int(period)
+    return found
+
+
+@needs_perf
+def test_perf_reads_our_stacks(made, tmp_path):
+    made("rich", ".data")
+    app, ms = ("/usr/bin/app+1000", "/usr/bin/app+1120"), 10_000_000
+    work = (*app, "/usr/bin/app+1230")
+    assert perf_stacks(tmp_path / "x.data") == {
+        ("app", "100/100", "cpu-clock", *work, "step", "add"): 50 * ms,
+        ("app", "100/100", "cpu-clock", *work, "read", "entry_SYSCALL_64", "vfs_read"): 50 * ms,
+        ("worker", "100/101", "cpu-clock", *work): 40 * ms,
+        ("worker", "100/101", "cpu-clock", *work, "read"): 10 * ms,
+        ("other", "200/200", "cpu-clock", "[cut: no unwind information]", "LazyCompile:~f"): 15 * ms,
+        ("other", "200/200", "cpu-clock", "kthread"): 5 * ms,
+    }
+
+
+@needs_perf
+def test_perf_knows_the_build_ids_and_what_was_lost(made, tmp_path):
+    made("rich", ".data")
+    assert "deadbeef05060708090a0b0c0d0e0f1011121314 /usr/bin/app" in perf("buildid-list", "-i", tmp_path / "x.data")
+    assert "# hostname : box" in perf("report", "--header-only", "-i", tmp_path / "x.data")
+    assert re.search(r"LOST events: +1 ", perf("report", "--stats", "-i", tmp_path / "x.data"))
+
+
+@needs_perf
+def test_perf_report_adds_up_what_we_tell(made, tmp_path):
+    made("rich", ".data")
+    rows = dict(re.findall(r"^ +([0-9.]+)% +\[.\] (\S.*?) *$", perf(
+        "report", "--stdio", "--no-children", "-g", "none", "--sort", "sym", "-i", tmp_path / "x.data"), re.M))
+    rows |= {share: name for share, name in re.findall(r"^ +([0-9.]+)% +\[k\] (\S.*?) *$", perf(
+        "report", "--stdio", "--no-children", "-g", "none", "--sort", "sym", "-i", tmp_path / "x.data"), re.M)}
+    assert {"29.41", "23.53", "8.82", "5.88", "2.94"} == set(rows)
+
+
+@needs_perf
+def test_perf_finds_names_in_files_that_have_them(trace, tmp_path):
+    """A program with symbols, sampled: perf names its functions from the file."""
+    out = tmp_path / "x.data"
+    done = trace.command("profile", "-F", "999", "-c", f"{FIXTURES / 'shares'} spin 500", "-o", out)
+    assert done.code == 0, done.stderr
+    rows = perf("report", "--stdio", "--no-children", "-g", "none", "--sort", "dso,sym", "-i", out)
+    share = re.search(r"^ +([0-9.]+)% +shares +\[\.\] share_f", rows, re.M)
+    assert share and 60 < float(share[1]) < 90, rows
