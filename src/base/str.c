@@ -180,21 +180,35 @@ static sixteen sixteen_at(const char *at) {
     return bytes;
 }
 
-/* Candidates have the needle's first and last byte in the right distance. */
+static sixteen equal_bytes(const char *at, sixteen byte) { return (sixteen)(sixteen_at(at) == byte); }
+
+static bool has_any(sixteen bytes) {
+    uint64_t halves[2];
+    memcpy(halves, &bytes, sizeof halves);
+    return halves[0] | halves[1];
+}
+
+/* Candidates have two of the needle's bytes in the right distance: not the outermost, which for whole strings are NULs,
+ * and of those a table of names is full. */
 const char *str_find(const char *text, size_t size, const char *needle, size_t length) {
+    enum { AT_ONCE = 4 };
     const char *at = text, *end = text + size;
 
     if (length == 0 || size < length)
         return length == 0 ? text : NULL;
-    sixteen first = (sixteen){0} + (uint8_t)needle[0], last = (sixteen){0} + (uint8_t)needle[length - 1];
-    for (; (size_t)(end - at) >= length - 1 + sizeof first; at += sizeof first) {
-        sixteen hits = (sixteen)(sixteen_at(at) == first) & (sixteen)(sixteen_at(at + length - 1) == last);
-        uint64_t halves[2];
-        memcpy(halves, &hits, sizeof halves);
-        if (!(halves[0] | halves[1]))
+    size_t one = length < 4 ? 0 : 1, two = length - 1 - one, block = AT_ONCE * sizeof(sixteen);
+    sixteen first = (sixteen){0} + (uint8_t)needle[one], last = (sixteen){0} + (uint8_t)needle[two];
+    for (; (size_t)(end - at) >= length - 1 + block; at += block) {
+        sixteen hits[AT_ONCE], any = {0};
+        for (size_t i = 0; i < AT_ONCE; i++) {
+            const char *part = at + i * sizeof *hits;
+            hits[i] = equal_bytes(part + one, first) & equal_bytes(part + two, last);
+            any |= hits[i];
+        }
+        if (!has_any(any))
             continue;
-        for (size_t i = 0; i < sizeof first; i++) {
-            if (hits[i] && memcmp(at + i, needle, length) == 0)
+        for (size_t i = 0; i < block; i++) {
+            if (hits[i / sizeof *hits][i % sizeof *hits] && memcmp(at + i, needle, length) == 0)
                 return at + i;
         }
     }

@@ -170,11 +170,14 @@ void object_btf_release(struct object_btf *btf) {
         munmap((void *)btf->data, btf->mapped);
     free(btf->noted);
     free(btf->index);
+    free(btf->names);
+    free(btf->enums.data);
     btf->data = NULL;
-    btf->noted = NULL;
+    btf->noted = btf->names = NULL;
     btf->index = NULL;
+    btf->enums = (struct record_list){0};
     btf->is_scanned = false;
-    btf->types_size = btf->noted_count = btf->noted_capacity = btf->next_offset = 0;
+    btf->types_size = btf->next_offset = 0;
     btf->next_id = btf->first_id;
 }
 
@@ -191,17 +194,41 @@ bool record_attach(struct object_btf *btf) {
 
 /* Records. */
 
-static void note(struct object_btf *btf, uint32_t offset) {
-    if (btf->noted_count == btf->noted_capacity) {
-        /* All of it at once: a record has at least its fixed part. The pages behind the last note are never touched. */
-        uint32_t most = btf->types_size / RECORD_FIXED / RECORD_STRIDE + 1;
-        size_t bytes = sizeof *btf->noted * most;
-        btf->noted = btf->path ? malloc(bytes) : arena_alloc(btf->arena, bytes);
-        if (!btf->noted)
-            arena_out_of_memory(bytes);
-        btf->noted_capacity = most;
+/* What is kept of a file is released with it; of bytes, it lives in the arena. */
+static void *keep(struct object_btf *btf, size_t bytes) {
+    void *kept = btf->path ? malloc(bytes) : arena_alloc(btf->arena, bytes);
+
+    if (!kept)
+        arena_out_of_memory(bytes);
+    return kept;
+}
+
+/* All of it at once: a record has at least its fixed part. The pages behind the last note are never touched. */
+static void note(struct object_btf *btf, uint32_t id, uint32_t offset) {
+    uint32_t most = btf->types_size / RECORD_FIXED + 1, number = id - btf->first_id;
+
+    if (!btf->noted) {
+        btf->noted = keep(btf, sizeof *btf->noted * (most / RECORD_STRIDE + 1));
+        btf->names = keep(btf, sizeof *btf->names * most);
     }
-    btf->noted[btf->noted_count++] = offset;
+    if (number % RECORD_STRIDE == 0)
+        btf->noted[number / RECORD_STRIDE] = offset;
+    btf->names[number] = object_u32(btf->types + offset);
+}
+
+static void note_enum(struct object_btf *btf, uint32_t id) {
+    struct record_list *enums = &btf->enums;
+
+    if (enums->count == enums->capacity) {
+        uint32_t capacity = enums->capacity ? enums->capacity * 2 : 1024, *old = enums->data;
+        enums->data = keep(btf, sizeof *enums->data * capacity);
+        if (old)
+            memcpy(enums->data, old, sizeof *old * enums->count);
+        if (btf->path)
+            free(old);
+        enums->capacity = capacity;
+    }
+    enums->data[enums->count++] = id;
 }
 
 /* The offsets a name may have; count 0 means any. */
@@ -248,8 +275,9 @@ static bool scan(struct object_btf *btf, struct record_cursor *cursor, const str
         if (btf->types_size - offset < size)
             break;
         if (id == btf->next_id) {
-            if ((id - btf->first_id) % RECORD_STRIDE == 0)
-                note(btf, offset);
+            note(btf, id, offset);
+            if (OBJECT_BTF_ENUM >> kind & 1)
+                note_enum(btf, id);
             btf->next_id = id + 1;
             btf->next_offset = offset + size;
         }
@@ -373,6 +401,39 @@ bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset)
 
 enum { SEARCHES_MOST = 24 }; /* scripts ask for a dozen names; who asks for more, asks for hundreds */
 
+/* The first record that has been seen, from `id` on, whose name is at this offset; its id, or next_id. */
+static uint32_t next_named(const struct object_btf *btf, uint32_t id, uint32_t name_offset) {
+    enum { AT_ONCE = 32 };
+    const uint32_t *names = btf->names;
+    uint32_t i = id - btf->first_id, count = btf->next_id - btf->first_id;
+
+    for (; i + AT_ONCE <= count; i += AT_ONCE) {
+        uint32_t hits = 0;
+        for (uint32_t k = 0; k < AT_ONCE; k++)
+            hits |= names[i + k] == name_offset;
+        if (hits)
+            break;
+    }
+    while (i < count && names[i] != name_offset)
+        i++;
+    return btf->first_id + i;
+}
+
+/* A walk to the wanted record that skips what has been seen and has another name. */
+static bool find_wanted(struct object_btf *btf, const struct wanted *wanted, struct record *record) {
+    uint32_t id = btf->first_id;
+
+    while (wanted->count == 1 && (id = next_named(btf, id, wanted->offsets[0])) < btf->next_id) {
+        if (record_get(btf, id, record) && wanted->kinds >> record->kind & 1)
+            return true;
+        id++;
+    }
+    struct record_cursor cursor = RECORD_FIRST(btf);
+    if (wanted->count == 1)
+        cursor = (struct record_cursor){btf->next_id, btf->next_offset};
+    return scan(btf, &cursor, wanted, record);
+}
+
 static bool find_by_scan(struct object_btf *btf, uint32_t kinds, const char *name, struct record *record) {
     bool is_found = false;
 
@@ -380,8 +441,7 @@ static bool find_by_scan(struct object_btf *btf, uint32_t kinds, const char *nam
         return record_find_indexed(btf, kinds, name, record);
     for (int want_tails = 0; want_tails < 2 && !is_found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
-        struct record_cursor cursor = RECORD_FIRST(btf);
-        is_found = count && scan(btf, &cursor, &(struct wanted){kinds, offsets, count}, record);
+        is_found = count && find_wanted(btf, &(struct wanted){kinds, offsets, count}, record);
         free(offsets);
     }
     return is_found;

@@ -12,6 +12,10 @@ enum { RECORD_ENUM64 = 19, RECORD_KINDS = 20 };
 
 enum { RECORD_STRIDE = 16 }; /* ids per noted offset */
 
+struct record_list {
+    uint32_t *data, count, capacity;
+};
+
 struct object_btf {
     struct arena *arena;
     char *path; /* NULL: bytes of the caller */
@@ -24,7 +28,10 @@ struct object_btf {
 
     /* Where ids 1, 1 + RECORD_STRIDE, ... start in the type section, as far as the scan has come. */
     uint32_t *noted;
-    uint32_t noted_count, noted_capacity;
+    /* Of the same records: offsets of their names in the strings, by id; ids of the enums. Later searches read these.
+     */
+    uint32_t *names; /* as many as ids have been seen */
+    struct record_list enums;
     uint32_t next_id, next_offset; /* the first record not yet seen */
     bool is_scanned;               /* no record is left */
 
@@ -68,8 +75,8 @@ struct record_cursor {
 /* The next record of one of these kinds; false at the end. */
 bool record_next(struct object_btf *btf, struct record_cursor *cursor, uint32_t kinds, struct record *record);
 
-/* All offsets in the strings at which the text `name` stands, ascending, in the heap. BTF writers share a string among
- * its users, and usually not its tail; so whole strings are asked for first (there is one) and tails only if that gives
+/* Offsets in the strings at which the text `name` stands, ascending, in the heap. BTF writers share a string among its
+ * users, and usually not its tail; so whole strings are asked for first (there is one) and tails only if that gives
  * nothing. */
 uint32_t *record_name_offsets(struct object_btf *btf, const char *name, bool want_tails, uint32_t *count);
 bool record_has_offset(const uint32_t *offsets, uint32_t count, uint32_t offset);

@@ -127,9 +127,11 @@ bool object_btf_enumerator(struct object_btf *btf, const char *name, int64_t *va
         return false;
     for (int want_tails = 0; want_tails < 2 && !found; want_tails++) {
         uint32_t count, *offsets = record_name_offsets(btf, name, want_tails, &count);
-        struct record_cursor cursor = RECORD_FIRST(btf);
-        struct record record;
-        while (count && !found && record_next(btf, &cursor, OBJECT_BTF_ENUM, &record)) {
+        object_btf_count(btf); /* has seen all enums */
+        for (uint32_t k = 0; count && !found && k < btf->enums.count; k++) {
+            struct record record;
+            if (!record_get(btf, btf->enums.data[k], &record))
+                continue;
             for (uint32_t i = 0; i < record.count && !found; i++) {
                 const uint8_t *item = enumerator_at(&record, i);
                 if (record_has_offset(offsets, count, object_u32(item))) {
