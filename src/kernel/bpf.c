@@ -64,16 +64,20 @@ int kernel_btf_load(const void *bytes, uint32_t size) {
     return kernel_bpf(BPF_BTF_LOAD, &attributes, kernel_attr_size(btf_log_level));
 }
 
-static bool is_btf_of(int fd, const char *name) {
-    char text[64] = "";
-    struct kernel_btf_info info = {.name = kernel_address(text), .name_size = sizeof text};
+/* What the kernel says of a BTF, program or link. */
+static int object_info(int fd, void *info, uint32_t size) {
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.info.bpf_fd = (uint32_t)fd;
-    attributes.info.info_len = sizeof info;
-    attributes.info.info = kernel_address(&info);
-    return kernel_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, kernel_attr_size(info)) == 0 && info.is_kernel &&
-           strncmp(text, name, sizeof text) == 0;
+    attributes.info.info_len = size;
+    attributes.info.info = kernel_address(info);
+    return kernel_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, kernel_attr_size(info));
+}
+
+static bool is_btf_of(int fd, const char *name) {
+    char text[64] = "";
+    struct kernel_btf_info info = {.name = kernel_address(text), .name_size = sizeof text};
+    return object_info(fd, &info, sizeof info) == 0 && info.is_kernel && strncmp(text, name, sizeof text) == 0;
 }
 
 int kernel_btf_of_module(const char *name) {
@@ -111,12 +115,7 @@ int kernel_program_test_run(int program_fd, const void *context, uint32_t contex
 int kernel_program_info(int fd, struct kernel_program_info *info) {
     struct bpf_prog_info raw;
     memset(&raw, 0, sizeof raw);
-    union bpf_attr attributes;
-    memset(&attributes, 0, sizeof attributes);
-    attributes.info.bpf_fd = (uint32_t)fd;
-    attributes.info.info_len = sizeof raw;
-    attributes.info.info = kernel_address(&raw);
-    int error = kernel_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, kernel_attr_size(info));
+    int error = object_info(fd, &raw, sizeof raw);
     if (error)
         return error;
     *info = (struct kernel_program_info){
@@ -185,12 +184,7 @@ int kernel_link_kprobe_multi(int program_fd, const char *const *symbols, const u
 
 uint64_t kernel_link_missed(int link_fd) {
     struct kernel_link_info info = {0};
-    union bpf_attr attributes;
-    memset(&attributes, 0, sizeof attributes);
-    attributes.info.bpf_fd = (uint32_t)link_fd;
-    attributes.info.info_len = sizeof info;
-    attributes.info.info = kernel_address(&info);
-    if (kernel_bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes, kernel_attr_size(info)) < 0)
+    if (object_info(link_fd, &info, sizeof info) < 0)
         return 0;
     if (info.type == KERNEL_LINK_KPROBE_MULTI)
         return info.kprobe_multi.missed;

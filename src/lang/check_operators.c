@@ -26,7 +26,8 @@ static void check_negative(struct check *c, struct node *node, const struct type
     node->type = type_int(64, true);
     if (node->child->is_constant) {
         set_constant(node, 0 - (uint64_t)node->child->number);
-        node->type = check_literal_type(node->number, false);
+        if (check_is_flexible(type)) /* a literal gives a literal */
+            node->type = check_literal_type(node->number, false);
     }
 }
 

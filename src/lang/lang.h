@@ -140,13 +140,13 @@ struct lang_env {
     uint32_t child_pid; /* -c; 0 none */
     /* The pid namespace of tarsier, as bpf_get_ns_current_pid_tgid wants it; 0, 0: the first one, which sees all. */
     uint64_t pid_namespace_device, pid_namespace_inode;
-    int64_t tai_offset;      /* ns from CLOCK_MONOTONIC to CLOCK_TAI: nsecs(sw_tai) */
-    uint64_t boot_to_real;   /* ns that the time of day is ahead of the time since boot */
-    uint64_t start_boottime; /* ns since boot when tarsier started: what `elapsed` counts from */
-    uint32_t cpu_count;      /* possible CPUs */
-    uint32_t max_strlen;     /* bytes a str() may take, NUL included: 1024 */
-    uint32_t max_map_keys;   /* 4096 */
-    uint32_t max_stacks;     /* different stacks that are kept */
+    int64_t (*tai_offset)(void); /* ns from CLOCK_MONOTONIC to CLOCK_TAI: nsecs(sw_tai) */
+    uint64_t boot_to_real;       /* ns that the time of day is ahead of the time since boot */
+    uint64_t start_boottime;     /* ns since boot when tarsier started: what `elapsed` counts from */
+    uint32_t cpu_count;          /* possible CPUs */
+    uint32_t max_strlen;         /* bytes a str() may take, NUL included: 1024 */
+    uint32_t max_map_keys;       /* 4096 */
+    uint32_t max_stacks;         /* different stacks that are kept */
     enum lang_full_maps full_maps;
     enum type_stack_mode stack_mode; /* of stacks that name none */
     bool has_task_storage, has_loop_helper, has_cookie;

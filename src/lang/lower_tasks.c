@@ -104,7 +104,8 @@ ir_value lower_clock(struct lower *l, const struct node *node) {
     case LANG_CLOCK_TAI:
         return ir_call0(f, IR_HELPER_ktime_get_tai_ns);
     case LANG_CLOCK_SW_TAI:
-        return ir_binary(f, IR_ADD, ir_call0(f, IR_HELPER_ktime_get_ns), ir_constant(f, l->env->tai_offset));
+        return ir_binary(f, IR_ADD, ir_call0(f, IR_HELPER_ktime_get_ns),
+                         ir_constant(f, l->env->tai_offset ? l->env->tai_offset() : 0));
     default:
         return ir_call0(f, IR_HELPER_ktime_get_boot_ns);
     }

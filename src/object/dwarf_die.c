@@ -361,7 +361,7 @@ static bool jump(struct dwarf_walk *walk, const struct dwarf_die *die) {
 }
 
 void dwarf_skip(struct dwarf_walk *walk, const struct dwarf_die *die) {
-    struct dwarf_die inner;
+    struct dwarf_die inner = {0};
     int depth = walk->depth - 1;
 
     if (!die->shape->has_children || jump(walk, die))

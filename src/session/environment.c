@@ -123,14 +123,16 @@ static int64_t clock_ns(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Each clock takes time to be read: TAI between two readings of the other one, the narrowest of some tries. */
+/* Each clock takes time to be read: TAI between two readings of the other one, the narrowest of some tries. One answer
+ * for all that ask, so that they agree. */
 static int64_t tai_offset(void) {
-    int64_t best = INT64_MAX, offset = 0;
-    for (int attempt = 0; attempt < 10; attempt++) {
+    static int64_t narrowest = INT64_MAX, offset;
+    bool is_known = narrowest != INT64_MAX;
+    for (int attempt = 0; !is_known && attempt < 10; attempt++) {
         int64_t before = clock_ns(CLOCK_MONOTONIC), tai = clock_ns(CLOCK_TAI), after = clock_ns(CLOCK_MONOTONIC);
-        if (after - before < best) {
-            best = after - before;
-            offset = tai - (before + best / 2);
+        if (after - before < narrowest) {
+            narrowest = after - before;
+            offset = tai - (before + narrowest / 2);
         }
     }
     return offset;
@@ -164,7 +166,7 @@ void session_environment(struct session *s) {
     s->env.find_cgroup = find_cgroup;
     s->env.syscall_name = syscall_name;
     s->env.probe_name = probe_name;
-    s->env.tai_offset = tai_offset();
+    s->env.tai_offset = tai_offset;
     ask_namespace(s);
     s->env.positional = s->options->positional;
     s->env.positional_count = s->options->positional_count;
