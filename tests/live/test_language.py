@@ -31,6 +31,8 @@ CASES = {
                          lines("false", "true", "true", 2)),
     "wrap-add": ("$x = (int64)9223372036854775807; $x += 1; print($x);", lines(INT64_MIN)),
     "wrap-unsigned": ("$x = (uint64)0; $x += 0xffffffffffffffff; print($x); $x += 1; print($x);", lines(UINT64_MAX, 0)),
+    "negation-is-signed": ('$big = ~(uint64)75; print(-("a" == "b") < $big); print(-0 < $big); print(-(21 <= 1) < $big);',
+                           lines("false", "true", "false")),
     "subtraction-is-signed": ("$x = (uint64)3; print($x - 5);", lines(-2)),
     "subtraction-as-unsigned": ('printf("%d %lu\\n", (uint64)3 - (uint64)5, (uint64)3 - (uint64)5);',
                                 lines("-2 18446744073709551614")),
