@@ -225,8 +225,9 @@ static bool apply(const struct instruction *in, struct state *state) {
         return pop(state, NONE);
     if (op == 0xc8 || op == 0xcb || op == 0xcf || op == 0xca) /* enter, far returns */
         return false;
-    if (!move(in, state, &is_done) || is_done)
-        return is_done && state->sp;
+    bool is_understood = move(in, state, &is_done);
+    if (!is_understood || is_done)
+        return is_understood;
     unsigned into = written(in);
     return into != SP && (into != BP || lose_bp(state));
 }
@@ -347,9 +348,21 @@ static size_t follow_function(struct sweep *sweep, size_t start) {
             state.sp = 0;
         at += length;
     }
+    if (at == sweep->size && is_even(&state)) /* falls into the function behind, if only as padding */
+        sweep->has_ended = true;
+    else
+        sweep->is_bad |= state.sp != 0;
     /* code that nothing leads to, where no function would begin */
-    sweep->is_bad |= !sweep->has_ended || state.sp || (at < sweep->size && (sweep->address + at) % ALIGNMENT);
+    sweep->is_bad |= !sweep->has_ended || (at < sweep->size && (sweep->address + at) % ALIGNMENT);
     return at;
+}
+
+/* Where the next function begins for certain: aligned, behind padding. */
+static size_t next_padded(const struct sweep *sweep, size_t at) {
+    for (at += ALIGNMENT - (sweep->address + at) % ALIGNMENT; at < sweep->size; at += ALIGNMENT)
+        if (sweep->code[at - 1] == 0x90 || sweep->code[at - 1] == 0xcc)
+            return at;
+    return sweep->size;
 }
 
 void unwind_code_rules(const uint8_t *code, size_t size, uint64_t address,
@@ -368,7 +381,9 @@ void unwind_code_rules(const uint8_t *code, size_t size, uint64_t address,
         at = follow_function(sweep, start);
         if (sweep->is_bad) {
             callback(context, address + start, &gap);
-            break;
+            at = next_padded(sweep, start);
+            sweep->is_bad = false;
+            continue;
         }
         for (uint32_t i = 0; i < sweep->row_count; i++)
             callback(context, address + sweep->rows[i].offset, &sweep->rows[i].rule);

@@ -7,8 +7,8 @@
  *     a jump takes what is known to its target; two ways to one place must agree
  *
  * A function is believed only when all of this is understood and each `ret` (or jump elsewhere) finds the stack as the
- * call had left it; where that fails, it and what follows stay a gap. So data between functions, taken for code, is
- * harmless: it does not come out even.
+ * call had left it; where that fails, it and what follows stay a gap, up to the next aligned place behind padding. So
+ * data between functions, taken for code, is harmless: it does not come out even.
  */
 #ifndef TARSIER_UNWIND_CODE_H
 #define TARSIER_UNWIND_CODE_H

@@ -150,25 +150,69 @@ static bool keeps_frame_pointers(const uint8_t *code, size_t size) {
     return count > size / 2048;
 }
 
-/* Code that nobody describes says by itself what can be believed. Long stretches of it may come from other worlds (V8's
- * builtins, Go), which keep frame pointers; or be assembler, of which the first part is looked at. */
+/* Rows of a stretch of undescribed code. A long one may come from other worlds (V8's builtins, Go), which keep frame
+ * pointers; or be assembler, of which the first part is looked at. */
+static void add_code(struct builder *builder, uint64_t from, uint64_t to) {
+    size_t size = to - from < UNWIND_CODE_MOST ? to - from : UNWIND_CODE_MOST;
+    uint8_t *code = allocate(size, 1);
+    uint64_t offset;
+
+    if (object_elf_offset_of(builder->elf, from, &offset) && object_elf_read(builder->elf, offset, code, size)) {
+        if (size == UNWIND_CODE_MOST && keeps_frame_pointers(code, size))
+            add_row(builder, from, UNWIND_POINTER);
+        else
+            unwind_code_rules(code, size, from, add_code_row, builder);
+    }
+    free(code);
+    if (size == UNWIND_CODE_MOST && builder->rule != UNWIND_POINTER)
+        add_row(builder, from + size, UNWIND_GAP);
+}
+
+/* `mov $15,%eax; syscall`, in both lengths: what a signal handler returns to where no libc describes it (musl, Go). */
+static const struct sigreturn {
+    uint8_t bytes[9], size;
+} sigreturns[] = {{{0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}, 9}, {{0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}, 7}};
+
+/* The first of them in [from, to). False when there is none. */
+static bool find_sigreturn(const struct builder *builder, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end) {
+    enum { CHUNK = 1 << 20, OVERLAP = 16 };
+    size_t size = to - from < CHUNK ? to - from : CHUNK;
+    uint8_t *code = allocate(size, 1);
+    uint64_t offset;
+    bool is_found = false;
+
+    for (uint64_t at = from; at < to && !is_found; at += CHUNK - OVERLAP) {
+        size = to - at < CHUNK ? to - at : CHUNK;
+        if (!object_elf_offset_of(builder->elf, at, &offset) || !object_elf_read(builder->elf, offset, code, size))
+            break;
+        for (unsigned i = 0; i < sizeof sigreturns / sizeof *sigreturns && !is_found; i++) {
+            const uint8_t *found = memmem(code, size, sigreturns[i].bytes, sigreturns[i].size);
+            is_found = found;
+            *start = found ? at + (uint64_t)(found - code) : 0;
+            *end = *start + sigreturns[i].size;
+        }
+    }
+    free(code);
+    return is_found;
+}
+
+/* Code that nobody describes says by itself what can be believed. A handler's return address is the start of its
+ * trampoline, so the row of that begins a byte before. */
 static void add_undescribed(struct builder *builder, uint64_t start, uint64_t end) {
-    uint64_t from, to, offset;
+    uint64_t from, to, signal, behind;
 
     for (uint64_t at = start; at < end && object_elf_code_from(builder->elf, at, &from, &to) && from < end; at = to) {
         from = from > at ? from : at;
         to = to < end ? to : end;
-        size_t size = to - from < UNWIND_CODE_MOST ? to - from : UNWIND_CODE_MOST;
-        uint8_t *code = allocate(size, 1);
-        if (object_elf_offset_of(builder->elf, from, &offset) && object_elf_read(builder->elf, offset, code, size)) {
-            if (size == UNWIND_CODE_MOST && keeps_frame_pointers(code, size))
-                add_row(builder, from, UNWIND_POINTER);
-            else
-                unwind_code_rules(code, size, from, add_code_row, builder);
+        if (find_sigreturn(builder, from, to, &signal, &behind)) {
+            if (signal > from + 1)
+                add_code(builder, from, signal - 1);
+            add_row(builder, signal > from ? signal - 1 : signal, UNWIND_SIGNAL);
+            add_row(builder, behind, UNWIND_GAP);
+            from = behind;
         }
-        free(code);
-        if (size == UNWIND_CODE_MOST && builder->rule != UNWIND_POINTER)
-            add_row(builder, from + size, UNWIND_GAP);
+        if (from < to)
+            add_code(builder, from, to);
         if (to < end)
             add_row(builder, to, UNWIND_GAP);
     }

@@ -1,6 +1,7 @@
 /* Call frame information from arbitrary bytes: an ELF file, or the content of .eh_frame, in a file made around it. The
  * table that comes out has the form that the kernel relies on, and walks over the same bytes as a stack end. */
 #include "../unit/eh_frame_file.h"
+#include "unwind/cache.h"
 #include "unwind/walk.h"
 
 #include <stdlib.h>
@@ -98,6 +99,17 @@ static void ask(struct input *input) {
     }
 }
 
+/* What is written is read as the same. */
+static void check_form_on_disk(const struct unwind_table *table) {
+    size_t size;
+    void *bytes = unwind_table_to_bytes(table, &size);
+    struct unwind_table *again = unwind_table_from_bytes(bytes, size);
+
+    REQUIRE(again && again->row_count == table->row_count && again->function_count == table->function_count);
+    unwind_table_free(again);
+    free(bytes);
+}
+
 static void look_into(struct object_elf *elf, struct input *input) {
     const char *reason;
     struct unwind_rules rules;
@@ -107,6 +119,7 @@ static void look_into(struct object_elf *elf, struct input *input) {
     unwind_rules_init(&rules);
     if (input->table && input->frames) {
         check_table(input->table, input->table->rule_count);
+        check_form_on_disk(input->table);
         unwind_table_share(input->table, &rules);
         check_table(input->table, rules.count);
         input->rules = rules.items;
