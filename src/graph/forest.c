@@ -181,6 +181,14 @@ static bool is_too_deep(const struct graph_forest *forest, const struct thread *
     return (forest->wish.depth && thread->open_count >= forest->wish.depth) || thread->open_count == OPEN_MAX;
 }
 
+static void describe(struct graph_call *call, const struct graph_event *event, uint32_t level) {
+    call->function = event->function;
+    call->time = event->time;
+    call->depth = event->depth;
+    call->level = level;
+    call->cpu = event->cpu;
+}
+
 static void hide(struct thread *thread, const struct graph_event *event) {
     thread->is_hidden = true;
     thread->hidden_depth = event->depth;
@@ -204,29 +212,29 @@ static void add_call(struct graph_forest *forest, struct thread *thread, const s
         thread->left_out++;
         return;
     }
-    call->function = event->function;
-    call->time = event->time;
-    call->depth = event->depth;
-    call->cpu = event->cpu;
+    describe(call, event, thread->open_count);
     call->has_call = true;
     thread->open[thread->open_count++] = thread->count - 1;
 }
 
-/* The call was lost: it goes before what it called. */
+/* The call was lost: it goes before what it called, which is what is deeper of the last calls of the same caller. */
 static struct graph_call *adopt(struct thread *thread, const struct graph_event *event) {
-    uint32_t at = thread->count;
+    uint32_t at = thread->count, level = thread->open_count;
 
-    while (at > thread->open[thread->open_count - 1] + 1 && thread->calls[at - 1].depth > event->depth)
-        at--;
+    for (uint32_t i = thread->count; i-- > thread->open[level - 1] + 1;) {
+        if (thread->calls[i].level == level && thread->calls[i].depth <= event->depth)
+            break;
+        if (thread->calls[i].level == level)
+            at = i;
+    }
     struct graph_call *call = insert(thread, at);
     if (!call) {
         thread->left_out++;
         return NULL;
     }
-    call->function = event->function;
-    call->depth = event->depth;
-    call->cpu = event->cpu;
-    call->time = event->time;
+    describe(call, event, level);
+    for (uint32_t i = at + 1; i < thread->count; i++)
+        thread->calls[i].level++;
     return call;
 }
 

@@ -77,7 +77,8 @@ struct graph_call {
     uint64_t time;     /* of the call, or of the return when that is all there is */
     uint64_t duration; /* 0 without a return */
     uint64_t result;
-    int32_t depth; /* as the kernel counts: what is deeper than the call before it was called by that */
+    int32_t depth;  /* as the kernel counts */
+    uint32_t level; /* in the tree, 0 for its root: what stands below it with higher ones is what it called */
     uint32_t cpu;
     bool has_call, has_return, has_result;
 };

@@ -60,7 +60,7 @@ static void choose(struct graph_printer *printer, const struct graph_tree *tree)
             vec_push(printer->arena, &printer->shown, i - 1);
             continue;
         }
-        while (i < tree->count && tree->calls[i].depth > call->depth)
+        while (i < tree->count && tree->calls[i].level > call->level)
             i++;
     }
 }
@@ -72,7 +72,7 @@ static const struct graph_call *call_in_row(const struct graph_printer *printer,
 
 static bool calls_something(const struct graph_printer *printer, const struct graph_tree *tree, uint32_t row) {
     return row + 1 < printer->shown.count &&
-           call_in_row(printer, tree, row + 1)->depth > call_in_row(printer, tree, row)->depth;
+           call_in_row(printer, tree, row + 1)->level > call_in_row(printer, tree, row)->level;
 }
 
 static uint32_t top_row(const struct graph_printer *printer) { return printer->open.data[printer->open.count - 1]; }
@@ -183,7 +183,7 @@ static void add_row(struct graph_printer *printer, const struct graph_tree *tree
     struct strbuf *text = &printer->text;
     const struct graph_call *call = call_in_row(printer, tree, row);
 
-    while (printer->open.count && call_in_row(printer, tree, top_row(printer))->depth >= call->depth)
+    while (printer->open.count && call_in_row(printer, tree, top_row(printer))->level >= call->level)
         close_call(printer, tree);
     begin_line(printer, tree, call, call->time, call, printer->open.count);
     add_function(printer, call);
@@ -261,7 +261,7 @@ static void print_json(struct graph_printer *printer, const struct graph_tree *t
     for (uint32_t row = 0; row < printer->shown.count; row++) {
         const struct graph_call *call = call_in_row(printer, tree, row);
         bool is_inside = row && calls_something(printer, tree, row - 1);
-        while (printer->open.count && call_in_row(printer, tree, top_row(printer))->depth >= call->depth)
+        while (printer->open.count && call_in_row(printer, tree, top_row(printer))->level >= call->level)
             end_object(printer, tree);
         strbuf_addstr(text, is_inside ? ", \"calls\": [" : row ? ", " : "");
         add_object(printer, call);

@@ -36,15 +36,16 @@ struct kernel_ftrace {
 
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 
+/* A word counts when something follows it: else the kernel takes it when the file is closed, and the error is lost. */
 int ftrace_write(int directory_fd, const char *path, const char *text) {
-    size_t length = strlen(text);
-    int fd = openat(directory_fd, path, O_WRONLY | O_CLOEXEC | (length ? 0 : O_TRUNC));
+    char line[4096];
+    int length = snprintf(line, sizeof line, *text ? "%s\n" : "%s", text);
+    int fd = length < (int)sizeof line ? openat(directory_fd, path, O_WRONLY | O_CLOEXEC | (length ? 0 : O_TRUNC)) : -1;
     if (fd < 0)
-        return -errno;
-    ssize_t written = length ? write(fd, text, length) : 0;
+        return length < (int)sizeof line ? -errno : -E2BIG;
+    ssize_t written = length ? write(fd, line, (size_t)length) : 0;
     int result = written < 0 ? -errno : 0;
-    if (close(fd) < 0 && result == 0) /* filters take effect here */
-        result = -errno;
+    close(fd);
     return result;
 }
 
@@ -158,19 +159,22 @@ static int add_filter(struct kernel_ftrace *ftrace, const char *path, const char
 
 static int set_threads(struct kernel_ftrace *ftrace, struct kernel_ftrace_problem *problem) {
     const struct kernel_ftrace_spec *spec = ftrace->spec;
-    struct strbuf text = {0};
+    char number[24];
     int error = 0;
 
-    for (uint32_t i = 0; i < spec->thread_count; i++)
-        strbuf_addf(&text, "%s%d", i ? " " : "", (int)spec->threads[i]);
-    if (spec->thread_count) {
+    if (spec->thread_count)
         error = set(ftrace, "options/function-fork", spec->follows ? "1" : "0", problem);
-        error = error == 0 ? set(ftrace, "set_ftrace_pid", strbuf_text(&text), problem) : error;
-    } else if (has_file(ftrace, "set_ftrace_notrace_pid")) {
-        strbuf_addf(&text, "%d", (int)getpid());
-        error = set(ftrace, "set_ftrace_notrace_pid", strbuf_text(&text), problem);
+    for (uint32_t i = 0; i < spec->thread_count && error == 0; i++) {
+        snprintf(number, sizeof number, "%d", (int)spec->threads[i]);
+        error = i == 0 ? set(ftrace, "set_ftrace_pid", number, problem)
+                       : ftrace_write(ftrace->place_fd, "set_ftrace_pid", number);
+        if (i && error < 0)
+            fail(ftrace, problem, error, "writing the threads to set_ftrace_pid of tracefs");
     }
-    strbuf_free(&text);
+    if (!spec->thread_count && has_file(ftrace, "set_ftrace_notrace_pid")) {
+        snprintf(number, sizeof number, "%d", (int)getpid());
+        error = set(ftrace, "set_ftrace_notrace_pid", number, problem);
+    }
     return error;
 }
 
@@ -250,9 +254,7 @@ static int make_instance(struct kernel_ftrace *ftrace, struct kernel_ftrace_prob
     int error = ftrace_watchdog_start(&ftrace->watchdog, ftrace->arena, &ftrace->undo);
 
     if (error < 0)
-        return fail(ftrace, problem, error, "starting the process that cleans up");
-    if (mkdirat(root_fd, instance, 0700) < 0)
-        return fail(ftrace, problem, -errno, arena_printf(ftrace->arena, "making %s in tracefs", instance));
+        return fail(ftrace, problem, error, arena_printf(ftrace->arena, "making %s in tracefs", instance));
     ftrace->own_fd = openat(root_fd, instance, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (ftrace->own_fd < 0 || flock(ftrace->own_fd, LOCK_EX | LOCK_NB) < 0)
         return fail(ftrace, problem, -errno, arena_printf(ftrace->arena, "opening %s of tracefs", instance));
@@ -281,9 +283,10 @@ static int set_up(struct kernel_ftrace *ftrace, struct kernel_ftrace_problem *pr
         return error;
     ftrace_remove_leftovers(ftrace->arena, ftrace->tracefs);
     error = make_instance(ftrace, problem);
+    bool with_filters = spec->function_count || spec->not_function_count || spec->depth;
     if (error == 0)
         error = ftrace_check_others(ftrace->arena, ftrace->tracefs, ftrace->undo.instance,
-                                    !kernel_ftrace_is_private(ftrace), problem);
+                                    !kernel_ftrace_is_private(ftrace), with_filters, problem);
     if (error == 0)
         error = set_all(ftrace, problem);
     flock(ftrace->starts_fd, LOCK_UN); /* the watchdog has it too */

@@ -29,6 +29,7 @@ struct ftrace_watchdog {
     pid_t pid;
     int fd; /* of the pipe */
 };
+/* And makes the instance. */
 int ftrace_watchdog_start(struct ftrace_watchdog *watchdog, struct arena *arena, const struct ftrace_undo *undo);
 /* Before a change is made. */
 int ftrace_watchdog_note(const struct ftrace_watchdog *watchdog, const struct ftrace_change *change);
@@ -39,7 +40,7 @@ int ftrace_watchdog_end(struct ftrace_watchdog *watchdog);
 
 /* ftrace_others.c: what stands in the way of this run. 0, or -EBUSY and the problem. */
 int ftrace_check_others(struct arena *arena, const struct kernel_tracefs *tracefs, const char *own, bool at_top,
-                        struct kernel_ftrace_problem *problem);
+                        bool with_filters, struct kernel_ftrace_problem *problem);
 /* Removes what runs of tarsier left that were killed together with their watchdogs. */
 void ftrace_remove_leftovers(struct arena *arena, const struct kernel_tracefs *tracefs);
 

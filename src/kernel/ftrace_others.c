@@ -119,11 +119,11 @@ static int check_top(struct look *look) {
 }
 
 int ftrace_check_others(struct arena *arena, const struct kernel_tracefs *tracefs, const char *own, bool at_top,
-                        struct kernel_ftrace_problem *problem) {
+                        bool with_filters, struct kernel_ftrace_problem *problem) {
     struct look look = {.arena = arena, .tracefs = tracefs, .own = own, .problem = problem};
 
     kernel_tracefs_list(tracefs, "instances", collect, &look);
-    int result = check_graphs(&look);
+    int result = with_filters || at_top ? check_graphs(&look) : 0;
     result = result == 0 ? check_filters(&look) : result;
     return result == 0 && at_top ? check_top(&look) : result;
 }
