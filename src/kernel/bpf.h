@@ -83,6 +83,20 @@ struct kernel_program_info {
 int kernel_program_info(int fd, struct kernel_program_info *info);
 int kernel_stats_enable(void); /* run_time_ns and run_count are counted until the descriptor is closed */
 
+/* Programs that are loaded, by their ids. 0 before the first; -ENOENT behind the last. */
+int kernel_program_next(uint32_t id, uint32_t *next);
+int kernel_program_open(uint32_t id);
+/* What a program consists of: its own function first, then those it calls. */
+struct kernel_program_functions {
+    uint32_t id, type;
+    const char *name; /* cut to 15 bytes */
+    uint32_t btf_id;  /* 0: it has none, and then the functions are not known */
+    uint32_t *types;  /* in that BTF, of each function */
+    uint32_t count;
+};
+int kernel_program_functions(int fd, struct arena *arena, struct kernel_program_functions *out);
+int kernel_btf_read(uint32_t id, struct arena *arena, void **bytes, uint32_t *size);
+
 /* ---- links --------------------------------------------------------------------------------------------------- */
 
 /* name NULL: the program's own target (tp_btf, fentry, fexit, LSM). with_cookie needs 6.10 (-EINVAL before). */

@@ -32,6 +32,8 @@ void probe_context_free(struct probe_context *context) {
     object_demangler_close(caches->demangler);
     if (caches->raw_check_fd >= 0)
         close(caches->raw_check_fd);
+    for (uint32_t i = 0; i < caches->programs.count; i++)
+        close(caches->programs.data[i]);
     for (uint32_t i = 0; i < caches->module_types.count; i++) {
         object_btf_release(caches->module_types.data[i]->btf);
         if (caches->module_types.data[i]->fd > 0)

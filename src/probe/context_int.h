@@ -58,7 +58,8 @@ struct probe_caches {
     struct probe_types kernel_types;
     VEC(struct probe_types *) module_types;
     struct kernel_perf_pmu kprobe_pmu;
-    int fentry_error; /* once tried: why no fentry program can be loaded at all, or 0 */
+    VEC(int) programs; /* BPF programs whose functions are targets */
+    int fentry_error;  /* once tried: why no fentry program can be loaded at all, or 0 */
     bool functions_read, functions_traceable, fentry_tried;
     int raw_check_fd;
     bool raw_check_tried;
@@ -110,6 +111,14 @@ bool probe_has_kprobes(struct probe_context *context);
  * such function. */
 int probe_try_trampoline(struct probe_context *context, const struct probe_types *types, uint32_t btf_id,
                          bool is_return);
+
+/* bpf_program.c: fentry:bpf:... */
+bool probe_is_about_programs(const struct probe_point *point);
+int probe_expand_programs(struct probe_context *context, const struct probe_point *point, struct probe_targets *out,
+                          struct probe_error *error);
+int probe_list_programs(struct probe_context *context, const struct probe_point *point, struct probe_lister *lister,
+                        struct probe_error *error);
+int probe_try_program(const struct probe_target *target); /* function.c: as probe_try_trampoline() */
 
 /* program.c: uprobes are attached through uprobe.multi links (and their programs loaded for them). */
 bool probe_uses_uprobe_multi(const struct probe_context *context);

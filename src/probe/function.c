@@ -57,30 +57,39 @@ bool probe_uses_kprobe_multi(const struct probe_context *context, const struct p
     return !target->by_event && context->features && kernel_feature(context->features, KERNEL_FEATURE_KPROBE_MULTI);
 }
 
-/* What the kernel refuses whatever the function (EPERM) is asked once. */
-int probe_try_trampoline(struct probe_context *context, const struct probe_types *types, uint32_t btf_id,
-                         bool is_return) {
+static int try_trampoline(int btf_fd, uint32_t btf_id, bool is_return) {
     static const struct bpf_insn return_0[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K}, {.code = BPF_JMP | BPF_EXIT}};
     const struct kernel_program_spec spec = {.type = BPF_PROG_TYPE_TRACING,
                                              .expected_attach_type = is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY,
                                              .attach_btf_id = btf_id,
-                                             .attach_btf_fd = types->fd,
+                                             .attach_btf_fd = btf_fd,
                                              .name = "try",
                                              .instructions = return_0,
                                              .count = sizeof return_0 / sizeof *return_0};
+    int fd = kernel_program_load(&spec);
+
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
+}
+
+/* What the kernel refuses whatever the function (EPERM) is asked once. */
+int probe_try_trampoline(struct probe_context *context, const struct probe_types *types, uint32_t btf_id,
+                         bool is_return) {
     struct probe_caches *caches = context->caches;
 
     if (!context->features)
         return -EOPNOTSUPP;
     if (caches->fentry_error)
         return caches->fentry_error;
-    int fd = kernel_program_load(&spec);
-    if (fd == -EPERM || fd == -EACCES)
-        caches->fentry_error = fd;
-    if (fd < 0)
-        return fd;
-    close(fd);
-    return 0;
+    int result = try_trampoline(types->fd, btf_id, is_return);
+    if (result == -EPERM || result == -EACCES)
+        caches->fentry_error = result;
+    return result;
+}
+
+int probe_try_program(const struct probe_target *target) {
+    return try_trampoline(target->attach_btf_fd, target->attach_btf_id, target->is_return);
 }
 
 /* ---- one function -------------------------------------------------------------------------------------------- */
@@ -210,9 +219,16 @@ static int impossible(struct probe_context *context, const struct probe_target *
                       struct probe_error *error) {
     probe_fail(context, error, PROBE_ERROR_SYSTEM, EOPNOTSUPP, NULL, "%s can not be attached: %s", target->name,
                reason);
-    if (target->symbol)
+    if (target->symbol && !target->is_program)
         error->hint = probe_function_hint(context, target->symbol, target->is_return);
     return -EOPNOTSUPP;
+}
+
+static const char *program_reason(int error) {
+    return error == -EINVAL
+               ? "the kernel lets nobody attach to this BPF program: it is itself one that is attached to functions, "
+                 "or is not compiled to machine code"
+               : strerror(-error);
 }
 
 int probe_possible(struct probe_context *context, const struct probe_target *target, struct probe_error *error) {
@@ -221,6 +237,10 @@ int probe_possible(struct probe_context *context, const struct probe_target *tar
     *error = (struct probe_error){0};
     if ((target->mechanism != PROBE_KPROBE && target->mechanism != PROBE_FENTRY) || !context->features)
         return 0;
+    if (target->is_program) {
+        int refused = probe_try_program(target);
+        return refused == 0 ? 0 : impossible(context, target, program_reason(refused), error);
+    }
     bool by_trampoline = target->mechanism == PROBE_FENTRY;
     struct probe_types *types = probe_types_of(context, target->module);
     uint32_t id = by_trampoline                       ? target->attach_btf_id
@@ -335,6 +355,11 @@ static int function_expand(struct probe_context *context, const struct probe_poi
     uint32_t before = out->items.count;
 
     request.is_typed = is_typed_kind(kind);
+    if (request.is_typed && probe_is_about_programs(point))
+        return probe_expand_programs(context, point, out, error);
+    if (point->part_count == 3)
+        return probe_fail_text(context, error, &point->parts[2], "%s takes at most a module and a function",
+                               kind->name);
     request.is_return = is_return_kind(kind);
     request.module = point->part_count == 2 ? point->parts[0].text : NULL;
     int result = parse_place(&request, &point->parts[point->part_count - 1], error);
@@ -411,6 +436,8 @@ static int function_list(struct probe_context *context, const struct probe_point
     struct listing listing = {.context = context, .lister = lister, .kind = point->kind};
 
     listing.is_typed = is_typed_kind(point->kind);
+    if (listing.is_typed && probe_is_about_programs(point))
+        return probe_list_programs(context, point, lister, error);
     listing.is_return = is_return_kind(point->kind);
     if (listing.is_return && !point->provider.text)
         return 0; /* every function again: only when asked by name */
@@ -428,19 +455,19 @@ static int function_list(struct probe_context *context, const struct probe_point
     return result;
 }
 
-#define FUNCTION_KIND(NAME, ...)                                                                                       \
+#define FUNCTION_KIND(NAME, PARTS, USAGE, ...)                                                                         \
     const struct probe_kind probe_kind_##NAME = {                                                                      \
         .name = #NAME,                                                                                                 \
         .aliases = {__VA_ARGS__},                                                                                      \
-        .usage = #NAME ":FUNCTION or " #NAME ":MODULE:FUNCTION",                                                       \
+        .usage = #NAME ":FUNCTION" USAGE " or " #NAME ":MODULE:FUNCTION",                                              \
         .parts_min = 1,                                                                                                \
-        .parts_max = 2,                                                                                                \
+        .parts_max = PARTS,                                                                                            \
         .implied_first_part = true,                                                                                    \
         .expand = function_expand,                                                                                     \
         .list = function_list,                                                                                         \
     }
 
-FUNCTION_KIND(kprobe, "k");
-FUNCTION_KIND(kretprobe, "kr");
-FUNCTION_KIND(fentry, "f", "kfunc");
-FUNCTION_KIND(fexit, "fr", "kretfunc");
+FUNCTION_KIND(kprobe, 2, "", "k");
+FUNCTION_KIND(kretprobe, 2, "", "kr");
+FUNCTION_KIND(fentry, 3, ", fentry:bpf:[ID:]NAME", "f", "kfunc");
+FUNCTION_KIND(fexit, 3, ", fexit:bpf:[ID:]NAME", "fr", "kretfunc");

@@ -80,7 +80,7 @@ static const char *parts_text(struct probe_context *context, uint32_t min, uint3
         return "no arguments";
     if (min == max)
         return arena_printf(context->arena, "%u argument%s", min, min == 1 ? "" : "s");
-    return arena_printf(context->arena, "%u or %u arguments", min, max);
+    return arena_printf(context->arena, max - min > 1 ? "%u to %u arguments" : "%u or %u arguments", min, max);
 }
 
 static int check_parts(struct probe_context *context, const struct probe_point *point, struct probe_error *error) {

@@ -125,7 +125,8 @@ struct probe_target {
     /* kprobe, kretprobe, fentry, fexit: symbol, offset (in the function), address (0: by symbol) and is_return as
      * above, attach_btf_id for FENTRY */
     const char *module;        /* of the function; NULL: the kernel itself */
-    int attach_btf_fd;         /* FENTRY in a module: its BTF, owned by the context; else 0 */
+    int attach_btf_fd;         /* FENTRY in a module: its BTF, or the BPF program, owned by the context; else 0 */
+    bool is_program;           /* FENTRY of a function of a BPF program */
     const struct type *result; /* type of the result where BTF tells and the kind has typed results; else NULL */
     uint32_t argument_count;   /* FENTRY: words of arguments */
     /* not NULL: the event stands in for a function, whose argument i (of argument_count) is word [i] of the context,

@@ -61,7 +61,8 @@ static int load_unit(struct session *s, struct session_unit *unit) {
     struct bpf_program_btf btf = {0};
     patch(s, &unit->program);
     int btf_fd = -1;
-    if (unit->program.subprograms.count > 1) { /* callbacks are refused without types */
+    if (unit->program.subprograms.count > 1) {                      /* callbacks are refused without types */
+        unit->program.subprograms.data[0].name = unit->target.name; /* what profilers and fentry:bpf show */
         bpf_make_btf(s->arena, &unit->program, s->diags.source, &btf);
         btf_fd = kernel_btf_load(btf.btf, btf.btf_size);
         if (btf_fd < 0)

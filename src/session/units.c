@@ -223,7 +223,7 @@ static void describe(struct session *s, struct session_unit *unit) {
     uint32_t count = unit->targets.items.count;
     struct lang_target *target = &unit->target;
     target->context = context_of(first);
-    target->has_btf = first->attach_btf_id != 0;
+    target->has_btf = first->attach_btf_id != 0 && !first->is_program; /* its types are not the kernel's */
     target->args = first->args;
     target->usdt = first->usdt;
     target->writes_file = first->mechanism == PROBE_ITERATOR && first->pin;
