@@ -61,7 +61,6 @@ struct graphing {
     struct kernel_child child;
     int stop_fd, user_fd;
     int target_fd; /* -1: none */
-    int child_status;
 };
 
 /* ---- the command line ---------------------------------------------------------------------------------------- */
@@ -328,7 +327,7 @@ static int open_tracer(struct graphing *g) {
 }
 
 static void warn_of_losses(struct graphing *g) {
-    uint64_t strays = graph_forest_strays(g->forest);
+    uint64_t strays = graph_forest_strays(g->forest), raised = g->spec.depth ? graph_forest_raised(g->forest) : 0;
 
     for (uint32_t i = 0; i < kernel_ftrace_cpu_count(g->ftrace); i++) {
         uint64_t lost = graph_stream_lost(g->stream, i);
@@ -338,6 +337,12 @@ static void warn_of_losses(struct graphing *g) {
                     "HINT: -b gives more room; -p, --depth and --not make fewer events\n",
                     kernel_ftrace_cpu(g->ftrace, i), lost);
     }
+    if (raised)
+        fprintf(stderr,
+                "WARNING: %" PRIu64
+                " trees may have fewer levels than --depth, because functions above them are traced, "
+                "too (by other probes)\n",
+                raised);
     if (strays)
         fprintf(stderr, "WARNING: %" PRIu64 " events are left out, because the root of their tree was lost\n", strays);
 }
@@ -392,16 +397,13 @@ static int loop(struct graphing *g) {
     return SESSION_OK;
 }
 
-static int end_command(struct graphing *g) {
+static void end_command(struct graphing *g) {
     int status = 0;
 
-    if (!g->child.pid)
-        return SESSION_OK;
-    if (waitpid(g->child.pid, &status, WNOHANG) == 0) {
+    if (g->child.pid && waitpid(g->child.pid, &status, WNOHANG) == 0) {
         kill(g->child.pid, SIGTERM);
         waitpid(g->child.pid, &status, 0);
     }
-    return SESSION_OK;
 }
 
 static int trace(struct graphing *g) {

@@ -37,7 +37,7 @@ struct graph_forest {
     struct hash threads;
     struct thread **all;
     uint32_t count, capacity;
-    uint64_t strays;
+    uint64_t strays, raised;
 };
 
 /* ---- threads ------------------------------------------------------------------------------------------------- */
@@ -61,6 +61,8 @@ void graph_forest_free(struct graph_forest *forest) {
 }
 
 uint64_t graph_forest_strays(const struct graph_forest *forest) { return forest->strays; }
+
+uint64_t graph_forest_raised(const struct graph_forest *forest) { return forest->raised; }
 
 /* The idle tasks of all CPUs have the number 0. */
 static struct thread *thread_of(struct graph_forest *forest, uint32_t id, uint32_t cpu) {
@@ -213,6 +215,7 @@ static void add_call(struct graph_forest *forest, struct thread *thread, const s
         return;
     }
     describe(call, event, thread->open_count);
+    forest->raised += !thread->open_count && event->depth > 0;
     call->has_call = true;
     thread->open[thread->open_count++] = thread->count - 1;
 }

@@ -113,6 +113,8 @@ void graph_forest_add(struct graph_forest *forest, const struct graph_event *eve
 void graph_forest_end(struct graph_forest *forest);
 /* Calls and returns that belong to no tree: its root was lost. */
 uint64_t graph_forest_strays(const struct graph_forest *forest);
+/* Trees whose root was called by functions that others trace: the tracer's own limit of depth counts those, too. */
+uint64_t graph_forest_raised(const struct graph_forest *forest);
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
