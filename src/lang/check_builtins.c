@@ -269,12 +269,27 @@ static bool find_own_enumerator(struct check *c, const char *name, int64_t *valu
     return false;
 }
 
-static bool find_kernel_enumerator(struct check *c, const char *name, int64_t *value, const struct type **type) {
-    if (hash_get(&c->unknown_names, name))
+static bool find_user_enumerator(struct check *c, const char *name, int64_t *value, const struct type **type) {
+    const struct type *found =
+        c->env->find_user_constant ? c->env->find_user_constant(c->env->context, c->target, name, value) : NULL;
+
+    if (found)
+        *type = found;
+    return found != NULL;
+}
+
+/* In probes of a program its enums go before those of the kernel, as its types do. */
+static bool find_enumerator(struct check *c, const char *name, int64_t *value, const struct type **type) {
+    bool is_user = c->target->context == LANG_CONTEXT_UPROBE || c->target->context == LANG_CONTEXT_URETPROBE;
+    const char *key = arena_printf(c->arena, "%s %s", is_user && c->target->path ? c->target->path : "", name);
+
+    if (hash_get(&c->unknown_names, key))
         return false;
-    if (c->env->find_constant(c->env->context, name, value, type))
+    if ((is_user && find_user_enumerator(c, name, value, type)) ||
+        c->env->find_constant(c->env->context, name, value, type) ||
+        (!is_user && find_user_enumerator(c, name, value, type)))
         return true;
-    hash_put(&c->unknown_names, name, c);
+    hash_put(&c->unknown_names, key, c);
     return false;
 }
 
@@ -283,7 +298,7 @@ static bool find_constant(struct check *c, const char *name, int64_t *value, con
     const struct type *found = NULL;
 
     if (!find_own_enumerator(c, name, value, &found) && !lang_find_named_constant(name, value) &&
-        !find_kernel_enumerator(c, name, value, &found))
+        !find_enumerator(c, name, value, &found))
         return false;
     *type = found && found->kind == TYPE_ENUM ? check_stored(c, found) : check_literal_type(*value, false);
     return true;

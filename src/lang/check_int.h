@@ -50,7 +50,6 @@ struct check {
     unsigned loop_depth;              /* loops around, unrolled ones too: where break has a meaning */
     unsigned callback_depth;          /* loops that the kernel calls back */
     const struct node *function;      /* NODE_FUNCTION around; its type is known */
-    unsigned function_depth;          /* callback_depth at its start */
     const struct node
         *aggregate; /* what is assigned to a map: a call that may be an aggregate, or a block with such a value */
     VEC(struct map_state) map_states; /* by lang_map.index */

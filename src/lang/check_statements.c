@@ -368,10 +368,7 @@ static void check_for_map(struct check *c, struct node *node) {
 static void check_function_return(struct check *c, struct node *node) {
     const struct type *type = node->child ? check_value(c, node->child) : type_void(), *wanted = c->function->type;
 
-    if (c->callback_depth > c->function_depth) {
-        check_error(c, "return-in-loop", node->loc, "A function cannot return from inside of a loop");
-        check_hint(c, "keep the value in a variable, break, and return it behind the loop");
-    } else if (type && wanted && (type->kind == TYPE_VOID) != (wanted->kind == TYPE_VOID)) {
+    if (type && wanted && (type->kind == TYPE_VOID) != (wanted->kind == TYPE_VOID)) {
         check_error(c, "return-type", node->loc, "The function %s returns '%s', not '%s'", c->function->text,
                     check_type_text(c, wanted), check_type_text(c, type));
     } else if (type && wanted && wanted->kind != TYPE_VOID && !(check_is_integer(type) && check_is_integer(wanted))) {
@@ -392,7 +389,7 @@ static void check_return(struct check *c, struct node *node) {
 /* A use of a function: parameters, body, and a value of its own type. */
 void check_function(struct check *c, struct node *node) {
     const struct node *outer = c->function;
-    unsigned outer_depth = c->function_depth, loop_depth = c->loop_depth;
+    unsigned loop_depth = c->loop_depth;
     const struct type *type = check_type_name(c, node->type_name);
     struct node *child = node->child;
     struct scope scope;
@@ -402,11 +399,9 @@ void check_function(struct check *c, struct node *node) {
     for (; child->kind == NODE_LET; child = child->next)
         check_statement(c, child);
     c->function = node;
-    c->function_depth = c->callback_depth;
     c->loop_depth = 0;
     check_block(c, child);
     c->function = outer;
-    c->function_depth = outer_depth;
     c->loop_depth = loop_depth;
     close_scope(c, &scope);
 }

@@ -18,6 +18,9 @@ void lang_expand_macros(struct lang_program *program, uint32_t node_count, struc
 struct lang_macro *parser_library_macro(struct lang_program *program, struct diag_list *diags, const char *name,
                                         const char *text);
 
+/* `return` inside of loops of a function's body becomes `break` and a variable that says why. */
+void lang_expand_returns(struct arena *arena, struct node *body, const struct type_name *result, uint32_t hygiene);
+
 /* Options of the script (getopt) become literals; those that were given and that the script does not know are errors.
  */
 void lang_expand_options(struct lang_program *program, const struct lang_env *env, struct diag_list *diags);

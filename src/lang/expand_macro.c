@@ -324,6 +324,7 @@ static struct node *use_function(struct expander *e, struct lang_macro *function
     function->expanding = true;
     expand_children(e, body);
     function->expanding = false;
+    lang_expand_returns(e->program->arena, body, function->result, use.hygiene);
     node->kind = NODE_FUNCTION;
     node->type_name = function->result;
     node->height = 0;

@@ -119,6 +119,9 @@ struct lang_env {
     /* The same of user programs: that of the target, of the traced process, of --types. */
     const struct type *(*find_user_type)(void *context, const struct lang_target *target, int keyword,
                                          const char *name);
+    /* A constant of an enum there, and the enum; NULL when there is none. */
+    const struct type *(*find_user_constant)(void *context, const struct lang_target *target, const char *name,
+                                             int64_t *value);
     const char *(*nearest_type)(void *context, int keyword, const char *name); /* for hints; may give NULL */
     /* Enum constants of the kernel and named constants; *type is set for enumerators, NULL for plain numbers. */
     bool (*has_function)(void *context, const char *name); /* in the kernel */

@@ -63,6 +63,8 @@ enum object_dwarf_kinds {
 
 /* A definition with this name; that of the unit which has `address` before others (0: any). NULL when there is none. */
 const struct type *object_dwarf_type(struct object_dwarf *dwarf, uint32_t kinds, const char *name, uint64_t address);
+/* The constant of an enum, and the enum; NULL when no enum has such a constant. Looks through all units. */
+const struct type *object_dwarf_enumerator(struct object_dwarf *dwarf, const char *name, int64_t *value);
 /* The closest name among these kinds, in the arena; NULL when nothing is near. */
 const char *object_dwarf_nearest(struct object_dwarf *dwarf, uint32_t kinds, const char *name);
 /* Each name of these kinds once, until the callback answers false. */

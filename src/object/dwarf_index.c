@@ -165,6 +165,43 @@ const struct type *object_dwarf_type(struct object_dwarf *dwarf, uint32_t kinds,
     return other ? object_dwarf_type(other, kinds, name, 0) : NULL;
 }
 
+static bool enumerator_of(const struct dwarf_die *enumeration, const char *name, int64_t *value) {
+    struct dwarf_walk walk = dwarf_children(enumeration);
+    struct dwarf_die item;
+
+    while (dwarf_next_child(&walk, &item)) {
+        const char *own = item.shape->tag == DW_TAG_enumerator ? dwarf_name(&item) : NULL;
+        if (own && strcmp(own, name) == 0)
+            return dwarf_constant(&item, DW_AT_const_value, (uint64_t *)value);
+    }
+    return false;
+}
+
+/* Enums need no name, so the index of names does not have them all. */
+static bool find_enumerator(struct dwarf_unit *unit, const char *name, int64_t *value, struct dwarf_die *die) {
+    static const struct dwarf_index of_types;
+    struct dwarf_die root;
+
+    if (!dwarf_root(unit, &root))
+        return false;
+    for (struct dwarf_walk walk = dwarf_children(&root); dwarf_next(&walk, die);) {
+        if (die->shape->tag == DW_TAG_enumeration_type && enumerator_of(die, name, value))
+            return true;
+        if (!is_scope(&of_types, die->shape->tag))
+            dwarf_skip(&walk, die);
+    }
+    return false;
+}
+
+const struct type *object_dwarf_enumerator(struct object_dwarf *dwarf, const char *name, int64_t *value) {
+    struct dwarf_die die;
+
+    for (uint32_t i = 0; i < dwarf->unit_count; i++)
+        if (find_enumerator(&dwarf->units[i], name, value, &die))
+            return dwarf_type_of(&die);
+    return NULL;
+}
+
 const char *object_dwarf_nearest(struct object_dwarf *dwarf, uint32_t kinds, const char *name) {
     const struct dwarf_index *index = get_index(dwarf, kinds);
     const char *best = NULL;

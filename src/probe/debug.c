@@ -144,6 +144,17 @@ const struct type *probe_user_type(struct probe_context *context, const struct p
     return type;
 }
 
+const struct type *probe_user_enumerator(struct probe_context *context, const struct probe_target *target,
+                                         const char *name, int64_t *value) {
+    struct object_dwarf *files[3];
+    uint32_t count = type_files(context, target, files);
+    const struct type *type = NULL;
+
+    for (uint32_t i = 0; i < count && !type; i++)
+        type = object_dwarf_enumerator(files[i], name, value);
+    return type;
+}
+
 const char *probe_nearest_user_type(struct probe_context *context, const struct probe_target *target, uint32_t kinds,
                                     const char *name) {
     struct object_dwarf *files[3];

@@ -184,6 +184,9 @@ const char *const *probe_directories(struct arena *arena, const char *text);
  * kinds: enum object_dwarf_kinds. */
 const struct type *probe_user_type(struct probe_context *context, const struct probe_target *target, uint32_t kinds,
                                    const char *name);
+/* A constant of an enum there, and the enum. */
+const struct type *probe_user_enumerator(struct probe_context *context, const struct probe_target *target,
+                                         const char *name, int64_t *value);
 const char *probe_nearest_user_type(struct probe_context *context, const struct probe_target *target, uint32_t kinds,
                                     const char *name);
 /* After compiling: pages of debug information are given back; they come again when they are needed. */

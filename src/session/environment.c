@@ -49,12 +49,21 @@ static const struct session_unit *unit_of(const struct lang_target *target) {
 }
 
 /* The target is that of a unit, whose first event knows the file. */
+static const struct probe_target *user_target(const struct lang_target *target) {
+    bool is_user = target->context == LANG_CONTEXT_UPROBE || target->context == LANG_CONTEXT_URETPROBE;
+    return is_user ? unit_of(target)->targets.items.data[0] : NULL;
+}
+
+static const struct type *find_user_constant(void *context, const struct lang_target *target, const char *name,
+                                             int64_t *value) {
+    struct session *s = context;
+    return probe_user_enumerator(&s->probes, user_target(target), name, value);
+}
+
 static const struct type *find_user_type(void *context, const struct lang_target *target, int keyword,
                                          const char *name) {
     struct session *s = context;
-    bool is_user = target->context == LANG_CONTEXT_UPROBE || target->context == LANG_CONTEXT_URETPROBE;
-    const struct probe_target *first = is_user ? unit_of(target)->targets.items.data[0] : NULL;
-    return probe_user_type(&s->probes, first, user_kinds_of(keyword), name);
+    return probe_user_type(&s->probes, user_target(target), user_kinds_of(keyword), name);
 }
 
 static const char *nearest_type(void *context, int keyword, const char *name) {
@@ -158,6 +167,7 @@ void session_environment(struct session *s) {
     s->env.setting = session_setting;
     s->env.find_type = find_type;
     s->env.find_user_type = find_user_type;
+    s->env.find_user_constant = find_user_constant;
     s->env.nearest_type = nearest_type;
     s->env.has_function = has_function;
     s->env.find_constant = find_constant;

@@ -217,3 +217,33 @@ struct s { int m_x; };
 begin { print(CAT(1, 2)); print(XCAT(N, N)); $v = (uint64)5; $p = (struct s *)&$v; print(MEMBER($p, x)); print(CAT(p, id) == pid);
         print(CAT(, 5)); print(CAT(N, )); }"""
     assert lines(program)[:6] == ["12", "77", "5", "true", "5", "7"]
+
+
+# ---- functions -----------------------------------------------------------------------------------------------------------
+
+def test_return_from_inside_of_loops():
+    program = """
+        fn first($x : int64) : int64 { $i = 0; while ($i < 10) { if ($i == $x) { return $i * 2; } $i++; } return -1; }
+        fn pair($n : int64) : int64 {
+            for $a : 1..50 { for $b : 1..50 { if ($a * $b == $n && $a > 5) { return $a * 100 + $b; } } } return 0; }
+        fn name($n : int64) : string[16] { unroll(3) { for $a : 0..3 { if ($a + 1 == $n) { return "found"; } } } return "no"; }
+        fn key($v : int64) : int64 { for ($kv : @m) { if ($kv.1 == $v) { return $kv.0; } } return -7; }
+        fn quiet($n : int64) : void { for $i : 0..5 { if ($i == $n) { printf("at %d\\n", $i); return; } } print("never"); }
+        fn outer($n : int64) : int64 { for $i : 0..5 { if (first($i) == $n) { return $i; } } return 99; }
+        fn unrolled($n : int64) : int64 { for $i : 0..5 { unroll(2) { if ($i == $n) { return 1000 + $i; } } } return 5; }
+        begin {
+            print((first(3), first(30), pair(77), pair(4))); print((name(2), name(9))); @m[1] = 10; @m[2] = 20;
+            print((key(20), key(21))); quiet(2); quiet(9); print((outer(6), outer(7))); print((unrolled(3), unrolled(7)));
+            for $i : 0..3 { print(first($i)); } clear(@m);
+        }"""
+    assert [line for line in lines(program) if line] == [
+        "(6, -1, 711, 0)", "(found, no)", "(2, -7)", "at 2", "never", "(3, 99)", "(1003, 5)", "0", "2", "4"]
+
+
+def test_constants_of_the_program(trace, workload):
+    shapes = programs.build("shapes-O0", OUT)
+    answer = trace(f"uprobe:{shapes}:integers {{ print(args.f == GREEN); print(BLUE); @[args.f] = BLUE - RED; }}",
+                   run=workload(f"debug/{shapes.name}", 1))
+    assert answer.lines()[:2] == ["true", "BLUE"] and "@[GREEN]: 6" in answer.lines()
+    unknown = run(f"uprobe:{shapes}:integers {{ print(GREENISH); }}")
+    assert unknown.returncode == 1 and "Unknown identifier: 'GREENISH'" in unknown.stderr

@@ -183,8 +183,6 @@ ERRORS = {
     "exists-of-no-field": ("begin { print(exists(pid)); }", "exists() asks for a field"),
     "function-recursion": ("fn a($x : int64) : int64 { return a($x); } begin { print(a(1)); }",
                            "Recursive function call detected: a"),
-    "function-return-in-loop": ("fn a() : int64 { for $i : 0..3 { return 1; } return 2; } begin { print(a()); }",
-                                "A function cannot return from inside of a loop"),
     "function-return-type": ('fn a() : int64 { return "x"; } begin { print(a()); }',
                              "The function a returns 'int64', not 'string[2]'"),
     "function-no-value": ("fn a() { } begin { $x = a(); }", "a() should not be used in an expression"),
