@@ -46,7 +46,11 @@ void check_store_range(struct check *c, const struct node *value, const struct t
         return;
     check_warning(c, "integer-range", loc, "A value of type '%s' is stored in %s of type '%s': %s",
                   check_type_text(c, from), what, check_type_text(c, to), lost_numbers(from, to));
-    check_hint(c, "a cast says that this is meant: (%s)value", check_type_text(c, to));
+    if (value)
+        check_hint(c, "a cast says that this is meant: (%s)value", check_type_text(c, to));
+    else
+        check_hint(c, "a wider type holds it; if this is meant, assign what is computed with a cast: = (%s)(...)",
+                   check_type_text(c, to));
 }
 
 static bool is_unsigned(const struct node *node) {
