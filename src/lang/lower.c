@@ -23,11 +23,14 @@ void lower_count(struct lower *l, uint32_t counter) {
     ir_atomic(l->f, IR_ATOMIC_ADD, 8, lower_global(l, counter), 0, ir_constant(l->f, 1), IR_NONE);
 }
 
+static ir_value row_of_cpu(struct lower *l) {
+    ir_value cpu = ir_call0(l->f, IR_HELPER_get_smp_processor_id);
+    return ir_binary(l->f, IR_AND, cpu, ir_constant(l->f, l->plan->cpu_rows - 1));
+}
+
 ir_value lower_row(struct lower *l, uint32_t first, uint32_t stride) {
     struct ir_function *f = l->f;
-    ir_value cpu = ir_call0(f, IR_HELPER_get_smp_processor_id);
-    ir_value row = ir_binary(f, IR_AND, cpu, ir_constant(f, l->plan->cpu_rows - 1));
-    ir_value offset = ir_binary(f, IR_MUL, row, ir_constant(f, stride));
+    ir_value offset = ir_binary(f, IR_MUL, row_of_cpu(l), ir_constant(f, stride));
     return ir_binary(f, IR_ADD, lower_global(l, first), offset);
 }
 
@@ -169,7 +172,7 @@ static void try_scratch_slot(struct lower *l, ir_slot bit_slot, ir_block taken, 
 /* Leaves the current block where `scratch_base` is valid; events that find no slot are counted and dropped. */
 static void take_scratch(struct lower *l, ir_slot bit_slot, ir_slot key, ir_block drop) {
     struct ir_function *f = l->f;
-    uint32_t map = lang_plan_scratch(l->plan);
+    uint32_t map = l->large_scratch ? lang_plan_large_scratch(l->plan) : lang_plan_scratch(l->plan);
     ir_block start = f->current, taken = ir_block_new(f, start);
     for (int attempt = 0; attempt < 2; attempt++) {
         ir_block next = ir_block_new(f, f->current);
@@ -181,7 +184,10 @@ static void take_scratch(struct lower *l, ir_slot bit_slot, ir_slot key, ir_bloc
     ir_jump(f, drop);
 
     ir_enter(f, taken);
-    ir_store(f, 4, ir_slot_address(f, key), 0, lower_log2_code(l, lower_load_slot(l, bit_slot)));
+    ir_value entry = lower_log2_code(l, lower_load_slot(l, bit_slot));
+    if (l->large_scratch) /* row * slots + number of the slot */
+        entry = ir_binary(f, IR_ADD, entry, ir_binary(f, IR_MUL, row_of_cpu(l), ir_constant(f, LANG_SCRATCH_SLOTS)));
+    ir_store(f, 4, ir_slot_address(f, key), 0, entry);
     ir_value base = ir_calln(f, IR_HELPER_map_lookup_elem, ir_map(f, map), ir_slot_address(f, key));
     ir_block ready = ir_block_new(f, f->current);
     ir_branch(f, base, ready, drop);
@@ -435,6 +441,12 @@ static struct lower *lower_new(struct lang_program *program, const struct lang_u
     return l;
 }
 
+static void keep_scratch_size(struct lower *l, uint32_t size) {
+    uint32_t *most = l->large_scratch ? &l->plan->maps.data[l->plan->large_scratch].value_size : &l->plan->scratch_size;
+    if (*most < size)
+        *most = size;
+}
+
 /* The block is lowered once to learn how much scratch it needs, and again only if it needs some. */
 struct ir_module *lang_lower(struct lang_program *program, const struct lang_unit *unit, const struct lang_env *env,
                              enum lang_stack_room room, struct diag_list *diags) {
@@ -447,10 +459,10 @@ struct ir_module *lang_lower(struct lang_program *program, const struct lang_uni
         return NULL;
     struct lower *l = measure;
     uint32_t scratch = measure->variables_top + measure->temps_most;
-    if (scratch > LANG_SCRATCH_LIMIT) {
+    if (scratch > LANG_LARGE_SCRATCH_LIMIT) {
         diag_error(diags, "scratch-limit", unit->probe->loc,
-                   "this block needs %u bytes for strings, tuples and stacks at once; the kernel allows %u", scratch,
-                   LANG_SCRATCH_LIMIT);
+                   "this block needs %u bytes for strings, tuples and stacks at once; there is room for %u", scratch,
+                   LANG_LARGE_SCRATCH_LIMIT);
         diag_hint(diags, "use shorter strings: str(p, n), or BPFTRACE_MAX_STRLEN");
         return NULL;
     }
@@ -460,10 +472,10 @@ struct ir_module *lang_lower(struct lang_program *program, const struct lang_uni
         l->scratch_variables = measure->variables_top;
         l->scratch_temps = measure->temps_most;
         l->predicate_scratch = measure->predicate_scratch;
+        l->large_scratch = scratch > LANG_SCRATCH_LIMIT;
         lower_program(l);
         assert(l->variables_top == l->scratch_variables && l->temps_most == l->scratch_temps);
-        if (program->plan->scratch_size < scratch)
-            program->plan->scratch_size = (scratch + 7) & ~7u;
+        keep_scratch_size(l, (scratch + 7) & ~7u);
     }
     ir_verify(l->module);
     ir_optimize(l->module);

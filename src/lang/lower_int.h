@@ -121,6 +121,7 @@ struct lower {
     uint32_t scratch_variables, scratch_temps; /* sizes found by the first run */
     uint32_t variables_top, temps_top, temps_most;
     bool predicate_scratch;
+    bool large_scratch; /* more than a per-CPU map can hold */
 
     ir_slot packet_result; /* skboutput(): its value, set where the record is written */
 };

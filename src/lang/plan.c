@@ -28,7 +28,7 @@ struct lang_plan *lang_plan_new(struct arena *arena, const struct lang_env *env)
     plan->max_stacks = env->max_stacks;
     plan->cpu_rows = power_of_two(env->cpu_count ? env->cpu_count : 1);
     plan->globals_size = plan->cpu_rows * LANG_ROW_SIZE;
-    plan->constants_map = plan->scratch = plan->rings = IR_NONE;
+    plan->constants_map = plan->scratch = plan->large_scratch = plan->rings = IR_NONE;
     add_map(plan, LANG_MAP_GLOBALS, "globals", BPF_MAP_TYPE_ARRAY, &plan->globals)->flags = BPF_F_MMAPABLE;
     return plan;
 }
@@ -96,6 +96,13 @@ uint32_t lang_plan_scratch(struct lang_plan *plan) {
         add_map(plan, LANG_MAP_SCRATCH, "scratch", BPF_MAP_TYPE_PERCPU_ARRAY, &plan->scratch)->max_entries =
             LANG_SCRATCH_SLOTS;
     return plan->scratch;
+}
+
+uint32_t lang_plan_large_scratch(struct lang_plan *plan) {
+    if (plan->large_scratch == IR_NONE)
+        add_map(plan, LANG_MAP_SCRATCH, "scratch_large", BPF_MAP_TYPE_ARRAY, &plan->large_scratch)->max_entries =
+            LANG_SCRATCH_SLOTS * plan->cpu_rows;
+    return plan->large_scratch;
 }
 
 uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size) {

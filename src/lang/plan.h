@@ -11,7 +11,8 @@
  *                scalar maps    integers: u64 set, u64 value; aggregates: a row for each CPU
  *   constants  read-only for programs (frozen): zero bytes for templates, the log2 table, syscall tables
  *   scratch    per-CPU array of LANG_SCRATCH_SLOTS entries: large values; a bitmap in the cpu row tells which are
- * taken, so that programs that nest or preempt each other on one CPU never share one
+ * taken, so that programs that nest or preempt each other on one CPU never share one. For programs that need more than
+ * a per-CPU value can have, an array with as many entries for each row: the same bits stand for both
  *
  * Maps with generations (those a script clears or zeroes while running) are arrays of maps with one entry. User space
  * puts a fresh map there; the kernel waits until no program uses the old one; then the old one is read and dropped.
@@ -25,7 +26,8 @@
 
 #define LANG_ROW_SIZE 64u
 #define LANG_SCRATCH_SLOTS 8u
-#define LANG_SCRATCH_LIMIT 32768u
+#define LANG_SCRATCH_LIMIT 32768u        /* bytes of a slot: the most that a per-CPU map can hold; */
+#define LANG_LARGE_SCRATCH_LIMIT 131072u /* and of one in the map for programs that need more */
 #define LANG_BEFOREHAND_MOST (16u << 20) /* bytes of a hash that is allocated at the start */
 #define LANG_BEFOREHAND_SMALL (512u << 10)
 #define LANG_AT_ONCE_MOST 32u        /* new keys of one run that the kernel keeps memory at hand for */
@@ -154,8 +156,9 @@ struct lang_plan {
     VEC(uint8_t) constants; /* what follows the zero bytes: content at LANG_CONSTANTS_ZERO + i */
     uint32_t ended;         /* u64 in the globals: exit() was called; 0: nobody asks */
     uint32_t scratch_size;  /* bytes of one scratch slot, 0: none */
-    uint32_t globals, constants_map, scratch, rings; /* map numbers, IR_NONE when not there */
-    uint32_t ring_wake_bytes;                        /* session: a quarter of a ring */
+    /* map numbers, IR_NONE when not there */
+    uint32_t globals, constants_map, scratch, large_scratch, rings;
+    uint32_t ring_wake_bytes; /* session: a quarter of a ring */
 };
 
 /* Zero bytes at the start of the constants map; templates and blanks point there. */
@@ -175,6 +178,7 @@ uint32_t lang_plan_constants(struct lang_plan *plan, const void *bytes, uint32_t
 uint32_t lang_plan_constants_map(struct lang_plan *plan);
 uint32_t lang_plan_rings(struct lang_plan *plan);
 uint32_t lang_plan_scratch(struct lang_plan *plan);
+uint32_t lang_plan_large_scratch(struct lang_plan *plan);
 uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size); /* the table for captures of so many bytes */
 
 /* Bytes of BPF's stack that variables and temporaries may take, the others live in scratch: what is quick, and what to

@@ -159,7 +159,7 @@ static int create_map(struct session *s, const struct lang_map_plan *plan, struc
         map->fd = create(s, plan, plan->value_size, -1);
         return map->fd < 0 ? map->fd : 0;
     case LANG_MAP_SCRATCH:
-        map->fd = create(s, plan, s->plan->scratch_size, -1);
+        map->fd = create(s, plan, plan->value_size ? plan->value_size : s->plan->scratch_size, -1);
         return map->fd < 0 ? map->fd : 0;
     case LANG_MAP_RINGS:
         return create_rings(s, plan, map);

@@ -247,3 +247,14 @@ def test_constants_of_the_program(trace, workload):
     assert answer.lines()[:2] == ["true", "BLUE"] and "@[GREEN]: 6" in answer.lines()
     unknown = run(f"uprobe:{shapes}:integers {{ print(GREENISH); }}")
     assert unknown.returncode == 1 and "Unknown identifier: 'GREENISH'" in unknown.stderr
+
+
+def test_large_texts_at_once():
+    """Together more than a per-CPU value of the kernel can hold."""
+    program = """tracepoint:syscalls:sys_enter_execve /str(args.filename, 3) == "/X"/ {
+        @map[str(args.filename)] = str(args.filename); for ($kv : @map) { print($kv); }
+        print(strlen(str_concat(str(args.filename), str(args.filename)))); clear(@map); exit(); }"""
+    name = "/" + "X" * 5555
+    caller = f"{sys.executable} -c \"import os, sys\ntry: os.execv('/' + 'X' * 5555, ['x'])\nexcept OSError: pass\""
+    answer = lines(program, "-c", caller, BPFTRACE_MAX_STRLEN="9999")
+    assert answer[:2] == [f"({name}, {name})", "9999"]

@@ -126,7 +126,7 @@ def test_build_ids_of_user_stacks(trace):
 REFUSED = {
     "printf arguments": (block(['printf("' + "%d " * 129 + '\\n", ' + ", ".join(["1"] * 129) + ");"]), r"up to 129 arguments"),
     "loops": (block(f"$i{n} = 0; while ($i{n} < 3) {{ $i{n}++; }}" for n in range(300)), r"the kernel allows 255 in a program: split"),
-    "scratch": (block(["@a[" + ", ".join(["str(0)"] * 40) + "] = 1;"]), r"needs \d+ bytes .* the kernel allows 32768"),
+    "scratch": (block(["@a[" + ", ".join(["str(0)"] * 200) + "] = 1;"]), r"needs \d+ bytes .* there is room for 131072"),
     "unroll": (block(["unroll(101) { @x++; }"]), r"unroll maximum value is 100"),
     "buckets": (block(["@ = lhist(1, 0, 100000, 1);"]), r"too many buckets, must be <= 1000"),
     "stack depth": (block(["@ = kstack(1025);"]), r"limit must be from 1 to 1024"),
