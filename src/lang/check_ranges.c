@@ -49,8 +49,8 @@ void check_store_range(struct check *c, const struct node *value, const struct t
     if (value)
         check_hint(c, "a cast says that this is meant: (%s)value", check_type_text(c, to));
     else
-        check_hint(c, "a wider type holds it; if this is meant, assign what is computed with a cast: = (%s)(...)",
-                   check_type_text(c, to));
+        check_hint(c, "%sif this is meant, assign what is computed with a cast: = (%s)(...)",
+                   to->size < 8 ? "a wider type holds it; " : "", check_type_text(c, to));
 }
 
 static bool is_unsigned(const struct node *node) {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { DEEPEST = 32 };
+enum { DEEPEST = 32, LONGEST = 4096 }; /* what refers to itself has no end */
 
 static void add_type(const struct dwarf_die *die, struct strbuf *out, int depth);
 
@@ -49,7 +49,7 @@ static void add_function(const struct dwarf_die *die, struct strbuf *out, int de
 
     add_inner(die, out, depth);
     strbuf_addstr(out, " (");
-    while (dwarf_next_child(&walk, &parameter)) {
+    while (out->length <= LONGEST && dwarf_next_child(&walk, &parameter)) {
         if (parameter.shape->tag != DW_TAG_formal_parameter)
             continue;
         strbuf_addstr(out, is_first ? "" : ", ");
@@ -69,7 +69,7 @@ static const char *keyword(const struct dwarf_die *die) {
 static void add_type(const struct dwarf_die *die, struct strbuf *out, int depth) {
     const char *name = dwarf_name(die);
 
-    if (depth > DEEPEST) {
+    if (depth > DEEPEST || out->length > LONGEST) {
         strbuf_addstr(out, "...");
         return;
     }
