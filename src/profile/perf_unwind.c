@@ -3,6 +3,7 @@
  * Several threads walk at once. Tables are made under a lock when a mapping is first met, and only read afterwards.
  */
 #include "profile/perf_int.h"
+#include "unwind/cache.h"
 #include "unwind/walk.h"
 
 #include <linux/perf_event.h>
@@ -14,7 +15,8 @@ enum { FRAMES_MOST = 1024, ABI_64 = 2 };
 struct perf_code {
     struct object_elf *elf;
     struct unwind_table *table;
-    struct object_eh_frame *frames;
+    struct object_eh_frame *frames; /* read when a walk asks for it, which few do */
+    bool has_looked_for_frames;
 };
 
 struct perf_tables {
@@ -23,6 +25,7 @@ struct perf_tables {
     struct hash codes; /* by symbol_file */
     VEC(struct perf_code *) all;
     pthread_mutex_t lock;
+    struct unwind_cache cache;
 };
 
 struct perf_tables *perf_tables_new(struct arena *arena, struct symbol_cache *symbols) {
@@ -31,6 +34,7 @@ struct perf_tables *perf_tables_new(struct arena *arena, struct symbol_cache *sy
     tables->symbols = symbols;
     hash_init(&tables->codes, arena);
     pthread_mutex_init(&tables->lock, NULL);
+    tables->cache = unwind_cache_open(NULL);
     return tables;
 }
 
@@ -39,6 +43,7 @@ void perf_tables_free(struct perf_tables *tables) {
         unwind_table_free(tables->all.data[i]->table);
         object_eh_frame_close(tables->all.data[i]->frames);
     }
+    unwind_cache_close(&tables->cache);
     pthread_mutex_destroy(&tables->lock);
 }
 
@@ -50,10 +55,8 @@ static struct perf_code *make_code(struct perf_tables *tables, const struct perf
         return code;
     code = arena_make(tables->arena, struct perf_code);
     code->elf = file ? symbol_file_elf(file) : NULL;
-    if (code->elf) {
-        code->table = unwind_table_build(code->elf, &reason);
-        code->frames = object_eh_frame_open(code->elf, &reason);
-    }
+    if (code->elf)
+        code->table = unwind_cache_table(&tables->cache, code->elf, &reason);
     hash_put_number(&tables->codes, (uintptr_t)file, code);
     vec_push(tables->arena, &tables->all, code);
     return code;
@@ -100,11 +103,23 @@ static enum profile_cut find_place(void *context, uint64_t address, struct unwin
         return PROFILE_CUT_NOT_READ;
     if (!code->table)
         return PROFILE_CUT_NO_TABLE;
+    place->file = (void *)code;
     place->table = code->table;
     place->rules = code->table->rules;
     place->bias = address - in_file;
-    place->frames = code->frames;
     return PROFILE_COMPLETE;
+}
+
+static const struct object_eh_frame *bytecode(void *context, const struct unwind_place *place) {
+    const struct walk *walk = context;
+    struct perf_code *code = place->file;
+    const char *reason;
+    pthread_mutex_lock(&walk->tables->lock);
+    if (!code->has_looked_for_frames)
+        code->frames = object_eh_frame_open(code->elf, &reason);
+    code->has_looked_for_frames = true;
+    pthread_mutex_unlock(&walk->tables->lock);
+    return code->frames;
 }
 
 /* DWARF's number of each register of perf's (arch/x86/include/uapi/asm/perf_regs.h); -1: none of ours. */
@@ -146,7 +161,7 @@ uint32_t perf_unwind(struct perf_tables *tables, const struct perf_image *image,
         return 0;
     }
     struct walk walk = {tables, image, sample, registers.sp};
-    struct unwind_world world = {&walk, read_stack, find_place};
+    struct unwind_world world = {&walk, read_stack, find_place, bytecode};
     uint32_t found = unwind_walk(&world, &registers, frames, sample->register_abi == ABI_64 ? FRAMES_MOST : 1, &end);
     for (uint32_t i = 0; i < found && count + 2 <= most; i++) {
         if (frames[i].is_exact) /* in front of what is no return address stands a mark */

@@ -127,6 +127,12 @@ static void from_machine(struct walk *walk, uint64_t flags) {
     walk->registers.flags = flags | ((machine->known & all) == all ? UNWIND_ALL : 0);
 }
 
+static const struct object_eh_frame *bytecode_of(const struct walk *walk, const struct unwind_place *place) {
+    if (place->frames || !walk->world->bytecode)
+        return place->frames;
+    return walk->world->bytecode(walk->world->context, place);
+}
+
 static int step(struct walk *walk, const struct unwind_place *place, bool *by_pointer) {
     uint64_t address = unwind_pc_to_look_up(&walk->registers) - place->bias, flags;
     struct object_cfi_row row;
@@ -140,8 +146,9 @@ static int step(struct walk *walk, const struct unwind_place *place, bool *by_po
     }
     const struct unwind_rule *rule = &place->rules[unwind_table_rule_at(place->table, address)];
     *by_pointer = rule->cfa_kind == UNWIND_POINTER;
-    bool is_plain = rule->cfa_kind < UNWIND_SPECIALS && rule->cfa_kind != UNWIND_EXPRESSION;
-    if (walk->by_bytecode && !is_plain && place->frames && object_eh_frame_row_at(place->frames, address, &row)) {
+    bool is_special = rule->cfa_kind < UNWIND_SPECIALS && rule->cfa_kind != UNWIND_EXPRESSION;
+    const struct object_eh_frame *frames = walk->by_bytecode && !is_special ? bytecode_of(walk, place) : NULL;
+    if (frames && object_eh_frame_row_at(frames, address, &row)) {
         outcome = step_by_row(&row, &walk->machine, &flags);
         if (outcome == UNWIND_WENT)
             from_machine(walk, flags);

@@ -27,6 +27,7 @@ struct unwind_place {
     const struct unwind_rule *rules;      /* that the table's rows refer to */
     uint64_t bias;                        /* address of the thread - address in the file */
     const struct object_eh_frame *frames; /* the file's bytecode; NULL: not at hand */
+    void *file;                           /* the caller's, for `bytecode` */
 };
 
 struct unwind_world {
@@ -35,6 +36,8 @@ struct unwind_world {
     bool (*read)(void *context, uint64_t address, void *into, uint32_t size);
     /* PROFILE_COMPLETE and the place; else why there is none: PROFILE_CUT_NO_MAP (not code), PROFILE_CUT_NOT_READ. */
     enum profile_cut (*find)(void *context, uint64_t address, struct unwind_place *place);
+    /* The bytecode of a place that came without; few walks ask for it. NULL: there is none. May be missing. */
+    const struct object_eh_frame *(*bytecode)(void *context, const struct unwind_place *place);
 };
 
 struct unwind_frame {

@@ -37,7 +37,7 @@ static enum profile_cut find(void *context, uint64_t address, struct unwind_plac
 
     if (address >> 34)
         return PROFILE_CUT_NO_MAP;
-    *place = (struct unwind_place){address >> 33 ? NULL : input->table, input->rules, 0, input->frames};
+    *place = (struct unwind_place){address >> 33 ? NULL : input->table, input->rules, 0, input->frames, NULL};
     return PROFILE_COMPLETE;
 }
 
@@ -77,7 +77,7 @@ static void check_row(const struct input *input, uint64_t address) {
 }
 
 static void ask(struct input *input) {
-    struct unwind_world world = {input, read_memory, find};
+    struct unwind_world world = {input, read_memory, find, NULL};
     struct unwind_registers registers;
     struct unwind_frame found[FRAMES_MOST];
     enum profile_cut cut;

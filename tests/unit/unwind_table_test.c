@@ -285,7 +285,8 @@ static enum profile_cut find(void *context, uint64_t address, struct unwind_plac
         return PROFILE_COMPLETE;
     if (address >= 0x90000)
         return PROFILE_CUT_NO_MAP;
-    *place = (struct unwind_place){thread->opened->table, thread->opened->table->rules, 0, thread->opened->frames};
+    *place =
+        (struct unwind_place){thread->opened->table, thread->opened->table->rules, 0, thread->opened->frames, NULL};
     return PROFILE_COMPLETE;
 }
 
@@ -312,7 +313,7 @@ static void test_walks(void **state) {
     end(&section);
     struct opened opened = open_section(&section);
     struct thread thread = {.opened = &opened};
-    struct unwind_world world = {&thread, read_stack, find};
+    struct unwind_world world = {&thread, read_stack, find, NULL};
     struct unwind_registers registers = {.pc = 0x1000, .sp = 0x7000, .flags = UNWIND_EXACT | UNWIND_ALL};
 
     /* 1000 <- 2010 <- 3010 (needs the rbx that 2000 saved) <- 4020, the byte behind the call that ends 4000 */

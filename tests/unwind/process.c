@@ -97,12 +97,12 @@ static enum profile_cut find(void *context, uint64_t address, struct unwind_plac
         return PROFILE_COMPLETE;
     if (!file->table)
         return PROFILE_CUT_NO_TABLE;
-    *place = (struct unwind_place){file->table, process->rules.items, address - inside, file->frames};
+    *place = (struct unwind_place){file->table, process->rules.items, address - inside, file->frames, NULL};
     return PROFILE_COMPLETE;
 }
 
 void process_open(struct process *process, pid_t pid) {
-    *process = (struct process){.pid = pid, .world = {process, read_callback, find}};
+    *process = (struct process){.pid = pid, .world = {process, read_callback, find, NULL}};
     unwind_rules_init(&process->rules);
 }
 
