@@ -105,6 +105,7 @@ int cli_completion(const struct cli_request *request);
 int cli_format_words(int argc, char **argv, struct cli_request *request);   /* tarsier fmt */
 int cli_function_words(int argc, char **argv, struct cli_request *request); /* tarsier funccount and its like */
 int cli_flame_words(int argc, char **argv, struct cli_request *request);    /* tarsier flame */
+int cli_diff_words(int argc, char **argv, struct cli_request *request);     /* tarsier diff */
 int cli_profile_words(int argc, char **argv, struct cli_request *request);  /* tarsier profile */
 int cli_report_words(int argc, char **argv, struct cli_request *request);   /* tarsier report */
 int cli_graph_words(int argc, char **argv, struct cli_request *request);    /* tarsier funcgraph */

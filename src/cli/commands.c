@@ -12,9 +12,19 @@
     "Turns a file with stacks into a picture, or into a file of another tool; the ending of the output's name "        \
     "chooses. It reads folded stacks, as most profilers write them. Without \\-o it writes SVG to standard output."
 
+#define ABOUT_DIFF                                                                                                     \
+    "Compares two files with stacks: a table of the functions whose share changed, or with \\-o a flame graph (.svg) " \
+    "or a "                                                                                                            \
+    "page (.html) in which red costs more than before, blue less, and new and vanished code have colours of their "    \
+    "own.\n.PP\n"                                                                                                      \
+    "Shares are compared, so the files need not be of the same length. A difference that chance would make once in a " \
+    "hundred times or more often is shown as none."
+
 const struct cli_command cli_commands[] = {
     {"fmt", "[FILE...]", "programs in one style", ABOUT_FORMAT, NULL, &cli_format_options, cli_format_words},
     {"flame", "FILE", "a file with stacks as a flame graph", ABOUT_FLAME, NULL, &cli_flame_options, cli_flame_words},
+    {"diff", "BEFORE NOW", "what two profiles cost more and less", ABOUT_DIFF, NULL, &cli_flame_options,
+     cli_diff_words},
     {"info", "", "what this kernel allows, what it refuses and why", NULL, cli_info, NULL, NULL},
     {"profile", "[COMMAND...]", "where time goes: sampled stacks of programs and the kernel, on and off the CPU", NULL,
      NULL, &cli_profile_options, cli_profile_words},

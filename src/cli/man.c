@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-const char *const cli_man_pages[] = {"tarsier", "fmt", "flame", "language", NULL};
+const char *const cli_man_pages[] = {"tarsier", "fmt", "flame", "diff", "language", NULL};
 
 /* ---- roff ----------------------------------------------------------------------------------------------------------
  */

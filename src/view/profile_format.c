@@ -3,15 +3,16 @@
 
 /* Where one ending ends in another, the longer one stands first. */
 const struct profile_format profile_formats[] = {
-    {".svg", "a flame graph that opens everywhere", false, profile_write_svg},
-    {".html", "a page with everything, for large profiles: threads, times, callers and callees", true,
+    {".svg", "a flame graph that opens everywhere", false, true, profile_write_svg},
+    {".html", "a page with everything, for large profiles: threads, times, callers and callees", true, true,
      profile_write_html},
-    {".pb.gz", "for pprof, Pyroscope, Parca, Perfetto", false, profile_write_pprof},
-    {".speedscope.json", "for speedscope.app", false, profile_write_speedscope},
-    {".data", "for perf report and hotspot", true, profile_write_perf},
-    {".callgrind", "for KCachegrind", false, profile_write_callgrind},
-    {".tarsier", "everything that was sampled: for tarsier report, flame and diff", true, profile_write_tarsier},
-    {".folded", "text, a stack a line: for grep and scripts", false, profile_write_folded},
+    {".pb.gz", "for pprof, Pyroscope, Parca, Perfetto", false, false, profile_write_pprof},
+    {".speedscope.json", "for speedscope.app", false, false, profile_write_speedscope},
+    {".json", "for profiler.firefox.com", true, false, profile_write_firefox},
+    {".data", "for perf report and hotspot", true, false, profile_write_perf},
+    {".callgrind", "for KCachegrind", false, false, profile_write_callgrind},
+    {".tarsier", "everything that was sampled: for tarsier report, flame and diff", true, false, profile_write_tarsier},
+    {".folded", "text, a stack a line: for grep and scripts", false, false, profile_write_folded},
 };
 const unsigned profile_format_count = sizeof profile_formats / sizeof *profile_formats;
 

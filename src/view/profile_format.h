@@ -35,6 +35,7 @@ struct profile_format {
     const char *ending; /* of a file's name: ".svg" */
     const char *help;   /* what it is for */
     bool times;         /* shows when samples were: a profile with PROFILE_NO_TIME gives a poorer file */
+    bool compares;      /* shows a baseline */
     void (*write)(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 };
 extern const struct profile_format profile_formats[];
@@ -50,6 +51,7 @@ int profile_write(const struct profile_format *format, struct profile *profile, 
 
 void profile_write_html(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_perf(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
+void profile_write_firefox(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_svg(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_pprof(struct profile *profile, const struct profile_picture *picture, struct view_output *out);
 void profile_write_speedscope(struct profile *profile, const struct profile_picture *picture, struct view_output *out);

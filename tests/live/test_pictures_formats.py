@@ -258,3 +258,41 @@ def test_perf_finds_names_in_files_that_have_them(trace, tmp_path):
     rows = perf("report", "--stdio", "--no-children", "-g", "none", "--sort", "dso,sym", "-i", out)
     share = re.search(r"^ +([0-9.]+)% +shares +\[\.\] share_f", rows, re.M)
     assert share and 60 < float(share[1]) < 90, rows
+
+
+# ---- Firefox Profiler ----------------------------------------------------------------------------------------------
+
+
+def firefox_stack(thread, stack):
+    """[(name, library's place, category, inline depth, line)], the outermost first."""
+    texts, frames, funcs = thread["stringArray"], thread["frameTable"], thread["funcTable"]
+    found = []
+    while stack is not None:
+        frame = thread["stackTable"]["frame"][stack]
+        func = frames["func"][frame]
+        found.append((texts[funcs["name"][func]], funcs["resource"][func], frames["category"][frame],
+                      frames["inlineDepth"][frame], frames["line"][frame]))
+        stack = thread["stackTable"]["prefix"][stack]
+    return found[::-1]
+
+
+def test_firefox(made):
+    data = json.loads(made("rich", ".json"))
+    assert data["meta"]["preprocessedProfileVersion"] == 48 and data["meta"]["interval"] == 10
+    app, worker, other = data["threads"]
+    assert [(t["name"], t["processName"], t["pid"], t["tid"], t["isMainThread"]) for t in data["threads"]] == [
+        ("app", "app", "100", 100, True), ("worker", "app", "100", 101, False), ("other", "other", "200", 200, True)]
+    for thread in data["threads"]:
+        for name in ("samples", "stackTable", "frameTable", "funcTable", "resourceTable", "markers", "nativeSymbols"):
+            table = thread[name]
+            assert {len(column) for column in table.values() if isinstance(column, list)} == {table["length"]}, name
+        assert thread["samples"]["time"] == sorted(thread["samples"]["time"])
+    assert app["samples"]["time"][:3] == [0, 10, 20] and other["samples"]["time"][0] == 2000
+    assert firefox_stack(app, app["samples"]["stack"][1]) == [
+        ("_start", 0, 0, 0, None), ("main", 0, 0, 0, 10), ("work", 0, 0, 0, 20), ("step", 0, 0, 1, 33), ("add", 0, 0, 2, 44)]
+    assert [frame[:3] for frame in firefox_stack(app, app["samples"]["stack"][0])[3:]] == [
+        ("read", 1, 0), ("entry_SYSCALL_64", -1, 1), ("vfs_read", -1, 1)]
+    assert [frame[0] for frame in firefox_stack(other, other["samples"]["stack"][1])] == ["[cut: no unwind information]", "LazyCompile:~f"]
+    lib = data["libs"][app["resourceTable"]["lib"][0]]
+    assert lib["path"] == "/usr/bin/app" and lib["codeId"] == "deadbeef05060708090a0b0c0d0e0f1011121314"
+    assert lib["breakpadId"] == "EFBEADDE06050807090A0B0C0D0E0F100"
