@@ -13,10 +13,6 @@ from conftest import FIXTURES
 
 SCRIPTS = sorted(Path("/usr/sbin").glob("*.bt"))
 
-# What a script may need that is not there, and how that is seen in its text.
-NOT_THERE = [
-    (r"\b(ntop|join|cat|system|strftime|buf|kaddr|reg|macaddr|cgroupid)\s*\(", "function {}"),
-]
 # Functions that are in modules, were renamed, or are put into their callers by the compiler.
 FUNCTIONS_GONE = {
     "biolatency": "blk_account_io_start", "biosnoop": "blk_account_io_start", "biostacks": "blk_account_io_start",
@@ -24,15 +20,6 @@ FUNCTIONS_GONE = {
 }
 # Fields that newer kernels no longer have under this name: no tool can run such a script there.
 FIELDS_GONE = {"runqlen": "nr_running"}  # nr_queued since 6.14
-
-
-def missing(text):
-    code = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
-    for pattern, reason in NOT_THERE:
-        found = re.search(pattern, code, re.M)
-        if found:
-            return reason.format(found.group(1))
-    return None
 
 
 def test_the_package_is_installed():
@@ -43,9 +30,6 @@ def test_the_package_is_installed():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_script_attaches(trace, verified, script):
-    reason = missing(script.read_text())
-    if reason:
-        pytest.skip(f"needs {reason}")
     answer = trace.command("-v", "--dry-run", script)
     if "this kernel offers no probes of kernel functions here" in answer.stderr:
         pytest.skip("this kernel has no kprobes")
@@ -53,6 +37,8 @@ def test_script_attaches(trace, verified, script):
         pytest.skip("the program it traces is not installed")
     if f"does not contain a field named '{FIELDS_GONE.get(script.stem)}'" in answer.stderr:
         pytest.skip("this kernel has no such field any more")
+    if "Failed to resolve kernel symbol: avenrun" in answer.stderr:
+        pytest.skip("this kernel does not list its variables")
     gone = FUNCTIONS_GONE.get(script.stem)
     if gone and f"No matches for kprobe {gone}" in answer.stderr:
         pytest.skip(f"this kernel has no function {gone}")
@@ -64,8 +50,7 @@ def test_script_attaches(trace, verified, script):
 # Why the others do not run here (checked by the test above, which skips just these).
 #   kprobe, kretprobe   biosnoop capable dcsnoop mdflush oomkill swapin tcpaccept tcpconnect tcplife tcpretrans tcpsynbl
 #                       undump vfscount vfsstat xfsdist, on kernels without them
-#   function            execsnoop (join) loads (kaddr) tcpdrop (ntop)
-#   the system          runqlen (a field renamed in 6.14), threadsnoop (pthread_create moved to libc in glibc 2.34)
+#   the system          loads (avenrun is not in kallsyms everywhere), runqlen (a field renamed in 6.14), threadsnoop (pthread_create moved to libc in glibc 2.34)
 
 def run(*command, **options):
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, **options)
