@@ -55,7 +55,7 @@ void graph_stream_close(struct graph_stream *stream); /* NULL is fine */
 /* Reads what is there and hands it out in order of time; the last moments are kept for the next time, unless `all`.
  * The number of pages that were read, or a negative errno. */
 int64_t graph_stream_read(struct graph_stream *stream, bool all, graph_event_fn callback, void *user);
-/* Events that the CPU (index as in kernel_ftrace_cpu) lost for want of room, as far as its pages tell. */
+/* Events that the CPU (index as in kernel_ftrace_cpu) lost for want of room, until now. */
 uint64_t graph_stream_lost(const struct graph_stream *stream, uint32_t index);
 
 /* ---- names --------------------------------------------------------------------------------------------------- */

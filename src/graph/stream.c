@@ -6,6 +6,7 @@
 #include "object/trace_page.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,4 +271,20 @@ int64_t graph_stream_read(struct graph_stream *stream, bool all, graph_event_fn 
     return total;
 }
 
-uint64_t graph_stream_lost(const struct graph_stream *stream, uint32_t index) { return stream->queues[index].lost; }
+/* Pages do not always have room for the number; the buffer counts as well. */
+uint64_t graph_stream_lost(const struct graph_stream *stream, uint32_t index) {
+    static const char *const counters[] = {"\noverrun: ", "\ncommit overrun: ", "\ndropped events: "};
+    char path[64];
+    struct strbuf text = {0};
+    uint64_t lost = 0;
+
+    snprintf(path, sizeof path, "per_cpu/cpu%u/stats", kernel_ftrace_cpu(stream->ftrace, index));
+    if (kernel_ftrace_read_file(stream->ftrace, path, &text) == 0) {
+        for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+            const char *at = strstr(strbuf_text(&text), counters[i]);
+            lost += at ? strtoull(at + strlen(counters[i]), NULL, 10) : 0;
+        }
+    }
+    strbuf_free(&text);
+    return lost > stream->queues[index].lost ? lost : stream->queues[index].lost;
+}

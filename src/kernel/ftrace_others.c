@@ -145,6 +145,8 @@ void ftrace_remove_leftovers(struct arena *arena, const struct kernel_tracefs *t
         {"trace", ""},
         {"tracing_on", "1"},
         {"trace_clock", "local"},
+        {"buffer_size_kb", "1408"}, /* the kernel's own choice */
+        {"set_ftrace_filter", ""},
         {"events/task/task_newtask/enable", "0"},
         {"events/task/task_rename/enable", "0"},
         {"set_ftrace_pid", ""},
