@@ -88,7 +88,7 @@ static void add_head(struct graph_printer *printer) {
     if (style->time)
         strbuf_addf(text, "%*s      ", 10, "TIME");
     if (!style->no_cpu)
-        strbuf_addf(text, "%*s ", (int)printer->cpu_digits + 1, "CPU");
+        strbuf_addf(text, " %*s", (int)printer->cpu_digits + 1, "CPU");
     if (style->task)
         strbuf_addf(text, "%14s      ", "TASK/PID");
     if (!style->no_duration)
