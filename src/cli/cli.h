@@ -33,7 +33,7 @@ struct cli_option_set {
     bool command_follows; /* the first word that is no option begins a command line of somebody else */
 };
 extern const struct cli_option_set cli_main_options, cli_format_options, cli_function_options, cli_flame_options,
-    cli_profile_options, cli_report_options, cli_graph_options;
+    cli_profile_options, cli_stat_options, cli_report_options, cli_graph_options;
 
 struct cli_exit_info {
     int code;
@@ -109,6 +109,7 @@ int cli_diff_words(int argc, char **argv, struct cli_request *request);     /* t
 int cli_profile_words(int argc, char **argv, struct cli_request *request);  /* tarsier profile */
 int cli_report_words(int argc, char **argv, struct cli_request *request);   /* tarsier report */
 int cli_graph_words(int argc, char **argv, struct cli_request *request);    /* tarsier funcgraph */
+int cli_stat_words(int argc, char **argv, struct cli_request *request);     /* tarsier stat */
 int cli_probe_info(const struct cli_request *request);
 int cli_format_program(const struct cli_request *request); /* --fmt */
 

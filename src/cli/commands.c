@@ -28,6 +28,8 @@ const struct cli_command cli_commands[] = {
     {"info", "", "what this kernel allows, what it refuses and why", NULL, cli_info, NULL, NULL},
     {"profile", "[COMMAND...]", "where time goes: sampled stacks of programs and the kernel, on and off the CPU", NULL,
      NULL, &cli_profile_options, cli_profile_words},
+    {"stat", "[COMMAND...]", "counts: processor time, context switches, page faults, cycles, instructions", NULL, NULL,
+     &cli_stat_options, cli_stat_words},
     {"funccount", "PATTERN", "how often functions are called", NULL, NULL, &cli_function_options, cli_function_words},
     {"stackcount", "PATTERN", "on which ways functions are reached", NULL, NULL, &cli_function_options,
      cli_function_words},
