@@ -1,4 +1,6 @@
 #include "base/profile.h"
+#include <assert.h>
+#include <stddef.h>
 
 const struct profile_cut_text profile_cut_texts[PROFILE_CUTS] = {
     [PROFILE_COMPLETE] = {"complete", ""},
@@ -15,35 +17,55 @@ const struct profile_cut_text profile_cut_texts[PROFILE_CUTS] = {
     [PROFILE_CUT_UNKNOWN] = {"not told why", "the file does not tell why: record it with tarsier profile"},
 };
 
-/* Tables from content to number. Contents with the same hash are chained by trying the next key, so no collision can
- * join two of them. Numbers are kept plus one: an absent key gives NULL. */
-struct find {
-    const struct profile *profile;
-    const void *wanted;
-    size_t size;
-    const void *(*content)(const struct profile *profile, uint32_t number, size_t *size);
-};
+/* Tables from content to number, see struct profile_index. What is compared is the content itself. */
+typedef const void *content_of(const struct profile *profile, uint32_t number, size_t *size);
 
-static bool same(const struct find *find, uint32_t number) {
-    size_t size;
-    const void *bytes = find->content(find->profile, number, &size);
-    return size == find->size && memcmp(bytes, find->wanted, size) == 0;
+static uint64_t hash_content(const void *bytes, size_t size) {
+    uint64_t word;
+    if (size != sizeof word)
+        return hash_bytes(bytes, size);
+    memcpy(&word, bytes, sizeof word); /* nodes and samples: the most by far */
+    word = (word ^ word >> 32) * 0x9e3779b97f4a7c15u;
+    return word ^ word >> 29;
 }
 
-/* True with its number when it is there; else the key under which it is to be put. */
-static bool find_number(const struct hash *table, const struct find *find, uint64_t *key, uint32_t *number) {
-    for (*key = hash_bytes(find->wanted, find->size);; ++*key) {
-        uintptr_t found = (uintptr_t)hash_get_number(table, *key);
-        if (!found)
-            return false;
-        *number = (uint32_t)found - 1;
-        if (same(find, *number))
-            return true;
+/* The place of the content, or the free one where it belongs. */
+static uint32_t *find_place(const struct profile *p, const struct profile_index *index, content_of *content,
+                            const void *wanted, size_t wanted_size) {
+    uint32_t mask = index->capacity - 1;
+    for (uint32_t i = (uint32_t)hash_content(wanted, wanted_size) & mask;; i = (i + 1) & mask) {
+        size_t size;
+        if (!index->places[i])
+            return &index->places[i];
+        const void *bytes = content(p, index->places[i] - 1, &size);
+        if (size == wanted_size && memcmp(bytes, wanted, size) == 0)
+            return &index->places[i];
     }
 }
 
-static void put_number(struct hash *table, uint64_t key, uint32_t number) {
-    hash_put_number(table, key, (void *)((uintptr_t)number + 1));
+static void grow_index(const struct profile *p, struct profile_index *index, content_of *content) {
+    struct profile_index old = *index;
+    assert(old.capacity <= UINT32_MAX / 2);
+    index->capacity = old.capacity ? old.capacity * 2 : 64;
+    index->places = arena_new_array(p->arena, uint32_t, index->capacity);
+    for (uint32_t i = 0; i < old.capacity; i++) {
+        size_t size;
+        if (!old.places[i])
+            continue;
+        const void *bytes = content(p, old.places[i] - 1, &size);
+        *find_place(p, index, content, bytes, size) = old.places[i];
+    }
+}
+
+/* The place that holds the number of the content plus one; 0 there: it is new, and *place is to be set to its number
+ * plus one. At most two thirds of the places are taken. */
+static uint32_t *place_of(const struct profile *p, struct profile_index *index, content_of *content, const void *wanted,
+                          size_t size) {
+    if (index->count >= index->capacity / 3 * 2)
+        grow_index(p, index, content);
+    uint32_t *place = find_place(p, index, content, wanted, size);
+    index->count += *place == 0;
+    return place;
 }
 
 static const void *string_content(const struct profile *p, uint32_t number, size_t *size) {
@@ -66,13 +88,21 @@ static const void *module_content(const struct profile *p, uint32_t number, size
     return &p->modules.data[number];
 }
 
+static const void *node_content(const struct profile *p, uint32_t number, size_t *size) {
+    *size = sizeof p->nodes.data[number];
+    return &p->nodes.data[number];
+}
+
+/* Samples without time: thread and node, which lie side by side. */
+static const void *sample_content(const struct profile *p, uint32_t number, size_t *size) {
+    *size = 2 * sizeof p->samples.data[number].thread;
+    return &p->samples.data[number].thread;
+}
+_Static_assert(offsetof(struct profile_sample, node) == offsetof(struct profile_sample, thread) + sizeof(uint32_t), "");
+
 struct profile *profile_new(struct arena *arena) {
     struct profile *p = arena_make(arena, struct profile);
-    struct hash *tables[] = {&p->string_numbers, &p->frame_numbers,  &p->node_numbers,
-                             &p->thread_numbers, &p->module_numbers, &p->sample_numbers};
     p->arena = arena;
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        hash_init(tables[i], arena);
     p->event = "";
     p->unit = "samples";
     p->command = p->host = "";
@@ -84,15 +114,12 @@ struct profile *profile_new(struct arena *arena) {
 
 uint32_t profile_string(struct profile *p, const char *text, size_t length) {
     length = strnlen(text, length);
-    struct find find = {p, text, length, string_content};
-    uint64_t key;
-    uint32_t number;
-    if (find_number(&p->string_numbers, &find, &key, &number))
-        return number;
-    number = p->strings.count;
-    vec_push(p->arena, &p->strings, arena_strndup(p->arena, text, length));
-    put_number(&p->string_numbers, key, number);
-    return number;
+    uint32_t *place = place_of(p, &p->string_numbers, string_content, text, length);
+    if (!*place) {
+        vec_push(p->arena, &p->strings, arena_strndup(p->arena, text, length));
+        *place = p->strings.count;
+    }
+    return *place - 1;
 }
 
 uint32_t profile_text(struct profile *p, const char *text) { return text ? profile_string(p, text, strlen(text)) : 0; }
@@ -105,64 +132,55 @@ uint32_t profile_module(struct profile *p, const char *path, const uint8_t *buil
         memcpy(module.build_id, build_id, build_id_size);
         module.build_id_size = build_id_size;
     }
-    struct find find = {p, &module, sizeof module, module_content};
-    uint64_t key;
-    uint32_t number;
-    if (!find_number(&p->module_numbers, &find, &key, &number)) {
-        number = p->modules.count;
+    uint32_t *place = place_of(p, &p->module_numbers, module_content, &module, sizeof module);
+    if (!*place) {
         vec_push(p->arena, &p->modules, module);
-        put_number(&p->module_numbers, key, number);
+        *place = p->modules.count;
     }
-    return number + 1;
+    return *place; /* + 1, as frames keep it */
 }
 
 uint32_t profile_frame(struct profile *p, const struct profile_frame *frame) {
-    struct find find = {p, frame, sizeof *frame, frame_content};
-    uint64_t key;
-    uint32_t number;
-    if (find_number(&p->frame_numbers, &find, &key, &number))
-        return number;
-    number = p->frames.count;
-    vec_push(p->arena, &p->frames, *frame);
-    put_number(&p->frame_numbers, key, number);
-    return number;
+    uint32_t *place = place_of(p, &p->frame_numbers, frame_content, frame, sizeof *frame);
+    if (!*place) {
+        vec_push(p->arena, &p->frames, *frame);
+        *place = p->frames.count;
+    }
+    return *place - 1;
 }
 
 uint32_t profile_node(struct profile *p, uint32_t parent, uint32_t frame) {
-    uint64_t key = (uint64_t)parent << 32 | frame; /* all of the content */
-    uintptr_t found = (uintptr_t)hash_get_number(&p->node_numbers, key);
-    if (found)
-        return (uint32_t)found - 1;
-    put_number(&p->node_numbers, key, p->nodes.count);
-    vec_push(p->arena, &p->nodes, ((struct profile_node){parent, frame}));
-    return p->nodes.count - 1;
+    const struct profile_node node = {parent, frame};
+    uint32_t *place = place_of(p, &p->node_numbers, node_content, &node, sizeof node);
+    if (!*place) {
+        vec_push(p->arena, &p->nodes, node);
+        *place = p->nodes.count;
+    }
+    return *place - 1;
 }
 
 uint32_t profile_thread(struct profile *p, const struct profile_thread *thread) {
-    struct find find = {p, thread, sizeof *thread, thread_content};
-    uint64_t key;
-    uint32_t number;
-    if (find_number(&p->thread_numbers, &find, &key, &number))
-        return number;
-    number = p->threads.count;
-    vec_push(p->arena, &p->threads, *thread);
-    put_number(&p->thread_numbers, key, number);
-    return number;
+    uint32_t *place = place_of(p, &p->thread_numbers, thread_content, thread, sizeof *thread);
+    if (!*place) {
+        vec_push(p->arena, &p->threads, *thread);
+        *place = p->threads.count;
+    }
+    return *place - 1;
 }
 
 void profile_sample(struct profile *p, const struct profile_sample *sample) {
-    if (sample->time == PROFILE_NO_TIME) {
-        uint64_t key = (uint64_t)sample->thread << 32 | sample->node;
-        uintptr_t found = (uintptr_t)hash_get_number(&p->sample_numbers, key);
-        if (found) {
-            struct profile_sample *one = &p->samples.data[found - 1];
-            one->weight += sample->weight;
-            one->count += sample->count;
-            return;
-        }
-        put_number(&p->sample_numbers, key, p->samples.count);
+    if (sample->time != PROFILE_NO_TIME) {
+        vec_push(p->arena, &p->samples, *sample);
+        return;
     }
-    vec_push(p->arena, &p->samples, *sample);
+    uint32_t *place = place_of(p, &p->sample_numbers, sample_content, &sample->thread, 2 * sizeof sample->thread);
+    if (!*place) {
+        vec_push(p->arena, &p->samples, *sample);
+        *place = p->samples.count;
+        return;
+    }
+    p->samples.data[*place - 1].weight += sample->weight;
+    p->samples.data[*place - 1].count += sample->count;
 }
 
 struct profile_weights profile_weights(struct profile *p, struct arena *arena) {

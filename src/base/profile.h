@@ -82,6 +82,13 @@ struct profile_badge {
     uint64_t without_user;      /* samples of kernel threads, or of kernel stacks alone: no user stack to be whole */
 };
 
+/* Finds the number of what is there already: 4 bytes a place (the number plus one, 0 free), because a long run has
+ * hundreds of thousands of nodes. */
+struct profile_index {
+    uint32_t *places;
+    uint32_t capacity, count;
+};
+
 struct profile {
     struct arena *arena;
     VEC(const char *) strings; /* [0] is "" */
@@ -102,7 +109,7 @@ struct profile {
     uint32_t cpus;        /* that were looked at; 0 not known */
     const char *damage;   /* what is missing of the file it was read from, as a sentence; NULL: nothing */
     /* private */
-    struct hash string_numbers, frame_numbers, node_numbers, thread_numbers, module_numbers, sample_numbers;
+    struct profile_index string_numbers, frame_numbers, node_numbers, thread_numbers, module_numbers, sample_numbers;
 };
 
 struct profile *profile_new(struct arena *arena);
