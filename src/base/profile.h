@@ -26,7 +26,7 @@ enum profile_frame_kind {
     PROFILE_JIT,     /* code made at run time */
     PROFILE_SCRIPT,  /* a function of an interpreted language */
     PROFILE_UNNAMED, /* native code without a name: module and start of the function are known, or only the module */
-    PROFILE_CUT,  /* not code: the stack was cut here; the name tells why, "[cut: ...]". Always the outermost frame */
+    PROFILE_CUT,  /* not code: the stack was cut here; the name tells why; shown as "[cut: name]". Always outermost */
     PROFILE_MARK, /* not code: a separator ("--", "waker:"), or a thread as a frame */
 };
 

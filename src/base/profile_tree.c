@@ -1,4 +1,5 @@
 #include "base/profile_tree.h"
+#include "base/str.h"
 #include <stdlib.h>
 
 /* ---- functions --------------------------------------------------------------------------------------------------- */
@@ -15,6 +16,8 @@ const char *profile_frame_label(const struct profile *p, const struct profile_fr
     };
     const char *name = p->strings.data[frame->name], *module = profile_frame_module(p, frame);
     const char *slash = strrchr(module, '/');
+    if (frame->kind == PROFILE_CUT && !str_starts(name, "[cut: "))
+        return arena_printf(arena, "[cut: %s]", name);
     if (*name)
         return name;
     if (!*module)

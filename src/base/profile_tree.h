@@ -79,7 +79,7 @@ static inline uint32_t profile_tree_next(const struct profile_tree *tree, uint32
 /* Is each sample one draw from what ran? Then shares have an interval of confidence. (Else each was measured.) */
 bool profile_is_sampled(const struct profile *profile);
 
-/* The name to show for a frame: its own, or what is known of its module. Never empty. */
+/* The name to show for a frame: its own, or what is known of its module; of a cut "[cut: reason]". Never empty. */
 const char *profile_frame_label(const struct profile *profile, const struct profile_frame *frame, struct arena *arena);
 /* The path of its module, or "". */
 const char *profile_frame_module(const struct profile *profile, const struct profile_frame *frame);

@@ -72,11 +72,13 @@ static bool take_end(struct object_text *name, const char *end) {
 /* "[cut: reason]" */
 static bool is_cut(struct object_text name) { return object_text_starts(name, "[cut: ") && name.end[-1] == ']'; }
 
+static struct object_text reason_of(struct object_text name) {
+    return (struct object_text){name.at + sizeof "[cut: " - 1, name.end - 1};
+}
+
 static enum profile_cut cut_of(struct object_text name) {
-    name.at += sizeof "[cut: " - 1;
-    name.end--;
     for (int i = 0; i < PROFILE_CUTS; i++) {
-        if (object_text_equals(name, profile_cut_texts[i].name))
+        if (object_text_equals(reason_of(name), profile_cut_texts[i].name))
             return (enum profile_cut)i;
     }
     return PROFILE_CUT_UNKNOWN;
@@ -93,6 +95,8 @@ static uint32_t frame_of(struct folded *f, struct object_text name) {
         frame.kind = PROFILE_MARK;
     else if (object_text_equals(name, "[unknown]"))
         frame.kind = PROFILE_UNNAMED;
+    if (frame.kind == PROFILE_CUT)
+        name = reason_of(name);
     frame.name = profile_string(f->profile, name.at, object_text_length(name));
     return profile_frame(f->profile, &frame);
 }

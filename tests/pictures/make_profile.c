@@ -48,7 +48,7 @@ static void make_rich(struct profile *p) {
              entry =
                  profile_node(p, read, frame(p, "entry_SYSCALL_64", 0, 0xffffffff81000010u, 0, PROFILE_KERNEL, false)),
              vfs = profile_node(p, entry, frame(p, "vfs_read", 0, 0xffffffff81200030u, 0, PROFILE_KERNEL, false)),
-             cut = profile_node(p, 0, frame(p, "[cut: no unwind information]", 0, 0, 0, PROFILE_CUT, false)),
+             cut = profile_node(p, 0, frame(p, "no unwind information", 0, 0, 0, PROFILE_CUT, false)),
              jit = profile_node(p, cut, frame(p, "LazyCompile:~f", 0, 0x7f0000001000u, 0, PROFILE_JIT, false)),
              idle = profile_node(p, 0, frame(p, "kthread", 0, 0xffffffff81300000u, 0, PROFILE_KERNEL, false));
     p->event = "cpu-clock";
