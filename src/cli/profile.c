@@ -182,6 +182,7 @@ static int run(struct wish *wish) {
         cli_wrong("%s wants a command", "-c");
         return SESSION_USER_ERROR;
     }
+    wish->sampling.by_function = !format || format->write == profile_write_folded || format->write == profile_write_svg;
     wish->sampling.with_times = format && format->times;
     if (!cli_live_begin(&live, format, &wish->sampling))
         return SESSION_OUTPUT_ERROR;

@@ -38,6 +38,15 @@ static uint32_t module_number(struct sampler *sampler, const char *path) {
     return (uint32_t)found;
 }
 
+/* One place stands for the whole function. What has no name is called by its start, which a label takes from an offset
+ * that is not 0 (base/profile_tree.h). */
+static void move_to_start(struct profile_frame *frame) {
+    bool has_start = frame->name || frame->offset;
+    frame->address = has_start ? frame->address - frame->offset : 0;
+    frame->offset = !frame->name && frame->offset;
+    frame->address += frame->offset;
+}
+
 static uint32_t frame_number(struct sampler *sampler, const struct session_frame *from) {
     struct profile_frame frame;
     memset(&frame, 0, sizeof frame);
@@ -46,6 +55,8 @@ static uint32_t frame_number(struct sampler *sampler, const struct session_frame
     frame.module = module_number(sampler, from->module);
     frame.kind = (uint16_t)from->kind;
     frame.offset = from->offset <= UINT32_MAX ? (uint32_t)from->offset : 0;
+    if (sampler->sampling->by_function)
+        move_to_start(&frame);
     return profile_frame(sampler->profile, &frame);
 }
 

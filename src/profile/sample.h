@@ -27,6 +27,7 @@ struct profile_sampling {
     uint64_t least_us;    /* off CPU: shorter times are left out */
     bool user, kernel;    /* which part of the stacks */
     bool per_thread;      /* a thread is the outermost frame of its stacks */
+    bool by_function;     /* places in one function are one frame, at its start: small, for what shows no addresses */
     bool with_times;      /* samples keep their time: for pictures with a time axis */
     /* Each sample with its time, as it comes, whatever the profile keeps of it; or NULL. */
     void (*sample)(void *context, const struct profile_sample *sample);
