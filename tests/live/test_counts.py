@@ -198,6 +198,7 @@ def test_uretprobe_wildcards_under_load(trace, workload):
 # ---- clocks ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.machine
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one CPU only")
 def test_profile_samples_both_cpus(trace, workload):
     first, second = workload("spin", 400, 0), workload("spin", 400, 1)
     program = f"profile:hz:199 /pid == {first.pid} || pid == {second.pid}/ {{ @[cpu] = count(); }}"
