@@ -97,7 +97,7 @@ static int fail(struct kernel_ftrace *ftrace, struct kernel_ftrace_problem *prob
 
 /* What is written to have a setting again as it was: "local [mono] x86-tsc" -> mono, "7 (expanded: 1408)" -> 1408,
  * "12\n" -> 12, "no pid" and "#### all functions enabled ####" -> nothing. */
-static const char *setting_in(struct arena *arena, const char *text) {
+const char *ftrace_setting_in(struct arena *arena, const char *text) {
     const char *open = strchr(text, '['), *expanded = strstr(text, "expanded: ");
     const char *begin = open ? open + 1 : expanded ? expanded + strlen("expanded: ") : text;
 
@@ -111,7 +111,7 @@ static int set_at_top(struct kernel_ftrace *ftrace, const char *path, const char
     struct strbuf now = {0};
     int error = kernel_read_file_at(ftrace->undo.root_fd, path, &now, TEXT_MAX);
     const struct ftrace_change change = {arena_strdup(ftrace->arena, path),
-                                         setting_in(ftrace->arena, strbuf_text(&now))};
+                                         ftrace_setting_in(ftrace->arena, strbuf_text(&now))};
 
     strbuf_free(&now);
     if (error == 0)
@@ -119,6 +119,8 @@ static int set_at_top(struct kernel_ftrace *ftrace, const char *path, const char
     if (error < 0)
         return error;
     vec_push(ftrace->arena, &ftrace->undo.changes, change);
+    if (strcmp(path, "trace_clock") == 0)
+        ftrace_write(ftrace->own_fd, path, change.before); /* where ftrace_remove_leftovers() finds it */
     return ftrace_write(ftrace->undo.root_fd, path, text);
 }
 

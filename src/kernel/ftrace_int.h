@@ -21,6 +21,8 @@ struct ftrace_undo {
 
 /* Writes to a file below the directory; `text` empty: truncates it. */
 int ftrace_write(int directory_fd, const char *path, const char *text);
+/* What is written to have a setting again that reads like `text`. */
+const char *ftrace_setting_in(struct arena *arena, const char *text);
 /* Undoes all, the last change first. The first error, but goes on after it. */
 int ftrace_undo(const struct ftrace_undo *undo);
 

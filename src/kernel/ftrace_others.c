@@ -144,7 +144,6 @@ void ftrace_remove_leftovers(struct arena *arena, const struct kernel_tracefs *t
     static const struct ftrace_change of_top[] = {
         {"trace", ""},
         {"tracing_on", "1"},
-        {"trace_clock", "local"},
         {"buffer_size_kb", "1408"}, /* the kernel's own choice */
         {"set_ftrace_filter", ""},
         {"events/task/task_newtask/enable", "0"},
@@ -168,6 +167,9 @@ void ftrace_remove_leftovers(struct arena *arena, const struct kernel_tracefs *t
         bool was_at_top = tracers && !strstr(tracers, "function_graph") && tracer && !strcmp(tracer, "function_graph");
         if (was_at_top)
             undo.place = ".";
+        const char *clock = read_text(&look, arena_printf(arena, "%s/trace_clock", instance));
+        if (was_at_top && clock)
+            vec_push(arena, &undo.changes, ((struct ftrace_change){"trace_clock", ftrace_setting_in(arena, clock)}));
         for (size_t j = 0; was_at_top && j < sizeof of_top / sizeof *of_top; j++)
             vec_push(arena, &undo.changes, of_top[j]);
         for (size_t j = 0; j < sizeof filters / sizeof *filters; j++)
