@@ -171,6 +171,14 @@ const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t
     return type;
 }
 
+const struct type *type_stack_by_pointers(struct arena *arena, const struct type *stack) {
+    struct type *type = make(arena, stack->kind, 8, 8);
+
+    *type = *stack;
+    type->by_pointers = true;
+    return type;
+}
+
 uint32_t type_stack_captured(const struct type *type) {
     uint32_t frames = type->count + (type->kind == TYPE_KSTACK ? TYPE_STACK_MACHINERY : 0);
     return 8 + (type->stack_mode == TYPE_STACK_BUILD_ID ? TYPE_BUILD_ID_FRAME : 8) * frames;

@@ -118,6 +118,7 @@ struct type {
     const struct type *target; /* pointer: pointed to; array: element */
     uint32_t count;            /* array: elements; stack: depth; hist: bits */
     enum type_stack_mode stack_mode;
+    bool by_pointers; /* stack: frame pointers are followed, by wish */
     int64_t lhist_min, lhist_max, lhist_step;
     uint64_t interval; /* tseries: ns; count: how many of them are kept */
     enum type_fold fold;
@@ -164,6 +165,8 @@ static inline bool type_is_record(const struct type *type) {
 /* Number of the field of that name in a record; field_count when there is none. */
 uint32_t type_record_index(const struct type *record, const char *name);
 const struct type *type_stack(struct arena *arena, enum type_kind kind, uint32_t depth, enum type_stack_mode mode);
+/* The same stack, but by frame pointers alone. */
+const struct type *type_stack_by_pointers(struct arena *arena, const struct type *stack);
 /* Bytes of a captured stack in the table of stacks. */
 uint32_t type_stack_captured(const struct type *type);
 extern const char *const type_stack_mode_names[]; /* by mode; NULL at the end */

@@ -111,6 +111,8 @@ void bpf_allocate(struct bpf_function *f, uint64_t *random_state, bool share);
  * function indices in the immediate; bpf_resolve_functions() makes them relative, given where each function starts. */
 bool bpf_encode(struct bpf_function *f, struct arena *arena, struct bpf_program *out, const char **error);
 void bpf_resolve_functions(struct bpf_program *program, const uint32_t *starts);
+/* link.c: appends the runtime pieces of the module that the program calls. */
+void bpf_link(struct arena *arena, const struct ir_module *module, struct bpf_program *program);
 
 /* Fields an instruction reads and writes that hold registers; `late` marks reads that happen after the result is
  * written, so the two must not share a register. Both give the count. */

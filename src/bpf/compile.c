@@ -1,4 +1,5 @@
 /* The driver of the machine's passes, and the one limit that concerns all functions together: the stack. */
+#include "base/piece.h"
 #include "bpf/bpf_int.h"
 
 struct attempt {
@@ -56,6 +57,19 @@ struct chain {
     uint32_t depth, deepest;
 };
 
+/* The deepest chain of a runtime piece that the function calls. */
+static uint32_t pieces_size(const struct compiler *c, const struct ir_function *f) {
+    uint32_t deepest = 0;
+    for (ir_block b = 0; b < f->blocks.count; b++)
+        for (uint32_t k = 0; k < f->blocks.data[b].instructions.count; k++) {
+            const struct ir_instruction *v = &f->values.data[f->blocks.data[b].instructions.data[k]];
+            int id = v->op == IR_CALL ? ir_helpers[v->helper].id : 0;
+            if (id < 0 && c->module->pieces[-1 - id]->stack > deepest)
+                deepest = c->module->pieces[-1 - id]->stack;
+        }
+    return deepest;
+}
+
 static uint32_t chain_size(struct compiler *c, uint32_t index, uint32_t depth);
 
 static void measure_callback(struct compiler *c, uint32_t index, void *data) {
@@ -67,7 +81,7 @@ static void measure_callback(struct compiler *c, uint32_t index, void *data) {
 /* Frame of a function plus the deepest chain of callbacks it starts. No function may reach itself, so the depth of
  * this recursion is at most the number of functions. */
 static uint32_t chain_size(struct compiler *c, uint32_t index, uint32_t depth) {
-    struct chain chain = {depth, 0};
+    struct chain chain = {depth, pieces_size(c, c->functions[index].ir)};
     if (depth > c->module->functions.count)
         BUG("bpf: callbacks of %s call themselves", c->module->name);
     each_callback(c, c->functions[index].ir, measure_callback, &chain);
@@ -97,6 +111,7 @@ static bool write_program(struct compiler *c, struct arena *arena, struct bpf_pr
             return false;
     }
     bpf_resolve_functions(out, starts);
+    bpf_link(arena, c->module, out);
     return true;
 }
 

@@ -239,7 +239,10 @@ static void encode_store(struct encoder *e, const struct bpf_machine_instruction
 
 static void encode_call(struct encoder *e, const struct bpf_machine_instruction *i) {
     put_operands(e, BPF_REG_1, i->operands, i->operand_count);
-    put(e, BPF_JMP | BPF_CALL, 0, 0, 0, (int32_t)i->immediate);
+    if (i->immediate < 0) /* a runtime piece: its number, until link.c knows where it stands */
+        put(e, BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, (int32_t)(-1 - i->immediate));
+    else
+        put(e, BPF_JMP | BPF_CALL, 0, 0, 0, (int32_t)i->immediate);
     if (i->d != BPF_NO_REGISTER)
         put_move(e, i->d, BPF_REG_0);
 }

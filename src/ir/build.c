@@ -220,6 +220,16 @@ ir_value ir_atomic(struct ir_function *f, enum ir_op op, unsigned width, ir_valu
     return ir_has_result(&atomic) ? result : IR_NONE;
 }
 
+void ir_bind(struct ir_module *module, const char *name, int64_t value) {
+    for (uint32_t i = 0; i < module->bindings.count; i++) {
+        if (strcmp(module->bindings.data[i].name, name) == 0) {
+            module->bindings.data[i].value = value;
+            return;
+        }
+    }
+    vec_push(module->arena, &module->bindings, ((struct ir_binding){name, value}));
+}
+
 ir_value ir_call(struct ir_function *f, enum ir_helper helper, unsigned count, const ir_value *arguments) {
     const struct ir_helper_info *info = &ir_helpers[helper];
     if (count != info->argument_count)

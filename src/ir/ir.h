@@ -64,7 +64,7 @@ enum ir_effect {
 
 struct ir_helper_info {
     const char *name;
-    int id; /* number in the kernel's table */
+    int id; /* number in the kernel's table; negative: a runtime piece */
     uint8_t argument_count;
     enum ir_effect effect;
     enum { IR_RESULT_NUMBER, IR_RESULT_TASK, IR_RESULT_OR_NULL, IR_RESULT_ERROR } result;
@@ -118,11 +118,21 @@ struct ir_slot_info {
     const char *name;
 };
 
+/* What a place of a runtime piece stands for: `K_` a number, `MAP_` the number of a map. */
+struct ir_binding {
+    const char *name;
+    int64_t value;
+};
+enum { IR_PIECES = 1 }; /* rows of helpers.def with a negative id */
+struct piece;
+
 struct ir_module {
     struct arena *arena;
     const char *name;
     VEC(struct ir_function *) functions; /* [0] is main */
     VEC(struct ir_slot_info) slots;
+    const struct piece *pieces[IR_PIECES]; /* those that are called */
+    VEC(struct ir_binding) bindings;       /* each name once; for all of their places */
 };
 
 /* ---- building ---------------------------------------------------------------------------------------------- */
@@ -168,6 +178,8 @@ void ir_store(struct ir_function *f, unsigned width, ir_value base, int32_t offs
 ir_value ir_atomic(struct ir_function *f, enum ir_op op, unsigned width, ir_value base, int32_t offset, ir_value value,
                    ir_value compare);
 
+/* The value of a name in runtime pieces; the last one counts. */
+void ir_bind(struct ir_module *module, const char *name, int64_t value);
 ir_value ir_call(struct ir_function *f, enum ir_helper helper, unsigned count, const ir_value *arguments);
 #define ir_call0(f, h) ir_call((f), (h), 0, NULL)
 #define ir_calln(f, h, ...)                                                                                            \

@@ -43,6 +43,9 @@ static void check_form(const struct checker *c, ir_value value) {
         BUG("ir: %s: v%u names no slot", c->f->name, value);
     if (v->op == IR_FUNCTION && ((uint64_t)v->immediate >= module->functions.count || v->immediate == 0))
         BUG("ir: %s: v%u names no callback", c->f->name, value);
+    int id = v->op == IR_CALL ? ir_helpers[v->helper].id : 0;
+    if (id < 0 && (-1 - id >= IR_PIECES || !module->pieces[-1 - id]))
+        BUG("ir: %s: v%u calls a piece that the module has not", c->f->name, value);
     if ((v->op == IR_CONTEXT && c->f->kind != IR_MAIN) || (v->op == IR_CALLBACK_INDEX && c->f->kind != IR_CALLBACK) ||
         (v->op == IR_ELEMENT && c->f->kind != IR_ELEMENT_CALLBACK))
         BUG("ir: %s: v%u (%s) in the wrong kind of function", c->f->name, value, ir_ops[v->op].name);

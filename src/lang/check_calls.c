@@ -381,16 +381,24 @@ static void check_call_reg(struct check *c, struct node *node) {
 
 /* ---- stacks ------------------------------------------------------------------------------------------------ */
 
+static void set_stack_type(struct check *c, struct node *node, const struct type *type, bool by_pointers) {
+    node->type = by_pointers ? type_stack_by_pointers(c->arena, type) : type;
+}
+
 static void check_stack(struct check *c, struct node *node, enum type_kind kind) {
     struct node *depth_node = node->child;
     int64_t depth = CHECK_STACK_DEPTH;
     enum type_stack_mode mode = c->env->stack_mode;
 
-    if (depth_node && depth_node->kind == NODE_IDENTIFIER) {
+    bool by_pointers = false;
+    while (depth_node && depth_node->kind == NODE_IDENTIFIER) {
         depth_node->type = type_void();
-        if (!type_stack_mode_find(depth_node->text, &mode)) {
+        if (kind == TYPE_USTACK && strcmp(depth_node->text, "fp") == 0) {
+            by_pointers = true;
+        } else if (!type_stack_mode_find(depth_node->text, &mode)) {
             check_error(c, "stack-mode", depth_node->loc, "Invalid stack mode: '%s'", depth_node->text);
-            check_hint(c, "modes are bpftrace, perf, raw and build_id");
+            check_hint(c, kind == TYPE_USTACK ? "modes are bpftrace, perf, raw and build_id; fp follows frame pointers"
+                                              : "modes are bpftrace, perf, raw and build_id");
         }
         depth_node = depth_node->next;
     }
@@ -399,7 +407,7 @@ static void check_stack(struct check *c, struct node *node, enum type_kind kind)
                       "'build_id' stack mode can only be used for ustack. Falling back to 'raw' mode.");
         check_hint(c, "write kstack(raw)");
     }
-    node->type = type_stack(c->arena, kind, CHECK_STACK_DEPTH, mode);
+    set_stack_type(c, node, type_stack(c->arena, kind, CHECK_STACK_DEPTH, mode), by_pointers);
     if (depth_node && depth_node->next) {
         check_error(c, "stack-mode", depth_node->loc, "%s() expects a stack mode as first of two arguments",
                     node->text);
@@ -414,11 +422,12 @@ static void check_stack(struct check *c, struct node *node, enum type_kind kind)
         check_hint(c, "without a limit it is %d", CHECK_STACK_DEPTH);
         return;
     }
-    node->type = type_stack(c->arena, kind, (uint32_t)depth, mode);
+    set_stack_type(c, node, type_stack(c->arena, kind, (uint32_t)depth, mode), by_pointers);
 }
 
 static void check_call_kstack(struct check *c, struct node *node) { check_stack(c, node, TYPE_KSTACK); }
 static void check_call_ustack(struct check *c, struct node *node) { check_stack(c, node, TYPE_USTACK); }
+static void check_call_dw_ustack(struct check *c, struct node *node) { check_stack(c, node, TYPE_USTACK); }
 
 /* ---- aggregates -------------------------------------------------------------------------------------------- */
 

@@ -162,6 +162,7 @@ static void assign_map(struct check *c, struct node *node, struct node *target, 
         check_store_range(c, node->op == OP_NONE ? value : NULL, type, target->map->value, target->map->name,
                           node->loc);
     target->type = target->map->value;
+    target->map->assigned |= node->op == OP_NONE && target->type && !type_is_aggregate(target->type);
 }
 
 static void check_assign(struct check *c, struct node *node) {

@@ -106,6 +106,22 @@ struct lang_setting {
     bool is_truth;
 };
 
+/* The walk of user stacks, as a runtime piece: id = piece(memory, context, request, tgid). Behind `memory_size` bytes
+ * of its memory lies the stack then, as it is kept. NULL in the environment: the kernel's helper follows frame
+ * pointers instead. */
+struct lang_unwinder {
+    const struct piece *piece;
+    uint32_t memory_size;
+    uint32_t absolute, use_context; /* bits of a request beside the number of frames */
+    const struct lang_unwinder_field {
+        const char *name;
+        int64_t value;
+    } * fields; /* numbers for the piece */
+    uint32_t field_count;
+    const char *const *maps; /* maps for the piece, which session makes */
+    uint32_t map_count;
+};
+
 struct lang_env {
     void *context;
     bool (*setting)(void *context, uint32_t index, struct lang_setting *setting); /* false: there are no more */
@@ -156,6 +172,7 @@ struct lang_env {
     bool allow_unsafe;
     const char *series_clock; /* tests: tseries() takes the time from this scalar map; NULL: from the kernel */
     bool tells_failures;      /* -k: each when it happens */
+    const struct lang_unwinder *unwinder;
 };
 
 /* ---- what the script uses ---------------------------------------------------------------------------------- */
@@ -198,6 +215,7 @@ struct lang_map {
     bool zeroed, iterated, deleted, counted; /* zero(), for, delete(), len() */
     bool tested;                             /* has_key() */
     bool addressed;                          /* & of an element */
+    bool assigned;                           /* `=` of a plain value; else what is not aggregated is counted */
     bool always_tid_key;                     /* every key expression is exactly `tid` */
     enum lang_storage storage;               /* planned */
     bool single_writer;                      /* planned: one program updates it, and that one never interrupts itself */

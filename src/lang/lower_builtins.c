@@ -238,6 +238,7 @@ static ir_value lower_builtin_config(struct lower *l) { return lower_builtin_com
 /* Their depth and mode are in the type: lower_builtin() takes them before. */
 static ir_value lower_builtin_kstack(struct lower *l) { return lower_builtin_comm(l); }
 static ir_value lower_builtin_ustack(struct lower *l) { return lower_builtin_comm(l); }
+static ir_value lower_builtin_dw_ustack(struct lower *l) { return lower_builtin_comm(l); }
 
 ir_value lower_builtin(struct lower *l, const struct node *node) {
     if (type_is_stack(node->type))

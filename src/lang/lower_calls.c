@@ -53,6 +53,7 @@ ir_value lower_call(struct lower *l, const struct node *node) {
         return lower_len(l, node);
     case LANG_FUNCTION_kstack:
     case LANG_FUNCTION_ustack:
+    case LANG_FUNCTION_dw_ustack:
         return lower_stack(l, node->type);
     case LANG_FUNCTION_strncmp:
         return lower_strncmp(l, node);

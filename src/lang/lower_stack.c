@@ -12,6 +12,11 @@
  *     if (id && !lookup(stacks, &id))  update(stacks, &id, memory), counting what is refused
  *
  * The kernel zeroes the room that it does not fill, so the last 8 need no look at the count.
+ *
+ * User stacks are walked by the unwinder where it can run; it makes the id, too:
+ *
+ *     id = user_stack(memory, ctx, depth | how, tgid);        the stack is behind its own memory
+ *     if (id && !lookup(stacks, &id))  ...
  */
 #include "lang/lower_int.h"
 #include <linux/bpf.h>
@@ -66,9 +71,9 @@ static ir_value stack_id(struct lower *l, const struct type *type, struct place 
 }
 
 /* Keeps it, if there are frames and the table has not got it. */
-static void keep(struct lower *l, const struct type *type, struct place from, ir_value id) {
+static void keep(struct lower *l, uint32_t size, struct place from, ir_value id) {
     struct ir_function *f = l->f;
-    uint32_t map = lang_plan_stacks(l->plan, type_stack_captured(type));
+    uint32_t map = lang_plan_stacks(l->plan, size);
     ir_block start = f->current, some = ir_block_new(f, start), fresh = ir_block_new(f, some);
     ir_block wrong = ir_block_new(f, fresh), done = ir_block_new(f, start);
     ir_slot key = lower_temp_slot(l, 8);
@@ -88,13 +93,41 @@ static void keep(struct lower *l, const struct type *type, struct place from, ir
     lower_release_slot(l, key);
 }
 
+static bool has_user_registers(enum lang_context context) {
+    return context == LANG_CONTEXT_PERF_EVENT || context == LANG_CONTEXT_UPROBE || context == LANG_CONTEXT_URETPROBE;
+}
+
+static void bind(struct lower *l, const struct lang_unwinder *unwinder) {
+    l->module->pieces[-1 - ir_helpers[IR_HELPER_user_stack].id] = unwinder->piece;
+    for (uint32_t i = 0; i < unwinder->field_count; i++)
+        ir_bind(l->module, unwinder->fields[i].name, unwinder->fields[i].value);
+    for (uint32_t i = 0; i < unwinder->map_count; i++)
+        ir_bind(l->module, unwinder->maps[i], lang_plan_unwinder(l->plan, unwinder, i));
+}
+
+static ir_value unwind(struct lower *l, const struct type *type, const struct lang_unwinder *unwinder) {
+    uint32_t size = 8 + 8 * type->count, request = type->count;
+    struct place memory = lower_scratch_temp(l, unwinder->memory_size + size);
+    bind(l, unwinder);
+    if (type->stack_mode == TYPE_STACK_PERF || type->stack_mode == TYPE_STACK_RAW)
+        request |= unwinder->absolute;
+    if (has_user_registers(l->target->context))
+        request |= unwinder->use_context;
+    ir_value id = ir_calln(l->f, IR_HELPER_user_stack, place_address(l, memory), lower_context(l),
+                           ir_constant(l->f, request), lower_current(l, "tgid"));
+    keep(l, size, place_add(l, memory, unwinder->memory_size), id);
+    return id;
+}
+
 ir_value lower_stack(struct lower *l, const struct type *type) {
+    if (type->kind == TYPE_USTACK && l->env->unwinder && !type->by_pointers)
+        return unwind(l, type, l->env->unwinder);
     struct place memory = lower_temp(l, type_stack_captured(type));
     /* build ids mean the same in every process: equal stacks are then one */
     bool process = type->kind == TYPE_USTACK && type->stack_mode != TYPE_STACK_BUILD_ID;
     ir_value tgid = process ? lower_current(l, "tgid") : ir_constant(l->f, 0);
     ir_value count = capture(l, type, memory, tgid);
     ir_value id = stack_id(l, type, memory, tgid, count);
-    keep(l, type, memory, id);
+    keep(l, type_stack_captured(type), memory, id);
     return id;
 }

@@ -105,6 +105,16 @@ uint32_t lang_plan_large_scratch(struct lang_plan *plan) {
     return plan->large_scratch;
 }
 
+uint32_t lang_plan_unwinder(struct lang_plan *plan, const struct lang_unwinder *unwinder, uint32_t number) {
+    uint32_t result;
+    for (uint32_t i = 0; i < plan->maps.count; i++) {
+        if (plan->maps.data[i].role == LANG_MAP_UNWINDER && plan->maps.data[i].unwinder == number)
+            return i;
+    }
+    add_map(plan, LANG_MAP_UNWINDER, unwinder->maps[number], BPF_MAP_TYPE_UNSPEC, &result)->unwinder = number;
+    return result;
+}
+
 uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size) {
     uint32_t number;
     for (uint32_t i = 0; i < plan->maps.count; i++) {

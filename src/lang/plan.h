@@ -125,10 +125,11 @@ enum lang_map_role {
     LANG_MAP_GLOBALS,
     LANG_MAP_CONSTANTS,
     LANG_MAP_SCRATCH,
-    LANG_MAP_RINGS,  /* array of ring buffers, one for each possible CPU */
-    LANG_MAP_SCRIPT, /* keeps `script` */
-    LANG_MAP_TASK,   /* task storage for `script` */
-    LANG_MAP_STACKS, /* id of a stack -> what was captured (base/type.h), for captures of one size */
+    LANG_MAP_RINGS,    /* array of ring buffers, one for each possible CPU */
+    LANG_MAP_SCRIPT,   /* keeps `script` */
+    LANG_MAP_TASK,     /* task storage for `script` */
+    LANG_MAP_UNWINDER, /* number `unwinder` of those that the walk of user stacks wants; made elsewhere */
+    LANG_MAP_STACKS,   /* id of a stack -> what was captured (base/type.h), for captures of one size */
 };
 
 /* One BPF map to create. Its position in plan->maps is the number in ir_map(). */
@@ -140,6 +141,7 @@ struct lang_map_plan {
     bool generations; /* wrapped in an array of maps with one entry */
     bool declared;    /* its size stands in the script */
     uint32_t at_once; /* new keys that a run of a block without events may make: room for them is found before it */
+    uint32_t unwinder;
     struct lang_map *script;
     uint32_t full_counter, refused_counter; /* offsets in the globals */
 };
@@ -179,6 +181,8 @@ uint32_t lang_plan_constants_map(struct lang_plan *plan);
 uint32_t lang_plan_rings(struct lang_plan *plan);
 uint32_t lang_plan_scratch(struct lang_plan *plan);
 uint32_t lang_plan_large_scratch(struct lang_plan *plan);
+/* The map of that number of the unwinder's. */
+uint32_t lang_plan_unwinder(struct lang_plan *plan, const struct lang_unwinder *unwinder, uint32_t number);
 uint32_t lang_plan_stacks(struct lang_plan *plan, uint32_t size); /* the table for captures of so many bytes */
 
 /* Bytes of BPF's stack that variables and temporaries may take, the others live in scratch: what is quick, and what to

@@ -266,6 +266,7 @@ void session_close(struct session *s) {
     kernel_rings_close(s->rings);
     if (s->setter > 0)
         waitpid(s->setter, NULL, WNOHANG);
+    unwind_store_close(s->unwind);
     symbol_cache_close(s->symbols);
     probe_context_free(&s->probes);
     strbuf_free(&s->text);

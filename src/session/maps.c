@@ -1,6 +1,7 @@
 /* The BPF maps of a plan: created before loading, swapped when a script clears one. */
 #include "session/session_int.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -161,6 +162,13 @@ static int create_map(struct session *s, const struct lang_map_plan *plan, struc
     case LANG_MAP_SCRATCH:
         map->fd = create(s, plan, plan->value_size ? plan->value_size : s->plan->scratch_size, -1);
         return map->fd < 0 ? map->fd : 0;
+    case LANG_MAP_UNWINDER: {
+        int error = session_open_stacks(s);
+        if (error < 0)
+            return error;
+        map->fd = fcntl(unwind_store_fd(s->unwind, (enum unwind_map)plan->unwinder), F_DUPFD_CLOEXEC, 0);
+        return map->fd < 0 ? -errno : 0;
+    }
     case LANG_MAP_RINGS:
         return create_rings(s, plan, map);
     case LANG_MAP_SCRIPT:

@@ -82,6 +82,10 @@ static uint8_t *captured_stack(const struct session *s, uint64_t id, uint32_t *s
 static void format_captured(struct session *s, const struct type *type, const uint8_t *bytes, uint32_t size,
                             struct strbuf *out) {
     bool user = type->kind == TYPE_USTACK;
+    if (user && session_is_unwound(s, bytes, size)) {
+        session_format_unwound(s, type, (const void *)bytes, stack_modes[type->stack_mode], out);
+        return;
+    }
     if (type->stack_mode == TYPE_STACK_BUILD_ID) {
         format_build_ids(type, bytes, out);
         return;
@@ -102,8 +106,15 @@ static void format_captured(struct session *s, const struct type *type, const ui
 }
 
 static void format_stack(struct session *s, const struct type *type, uint64_t id, struct strbuf *out) {
-    static const uint8_t nothing[8];
-    uint32_t size = sizeof nothing;
+    static const uint64_t none[1];
+    const uint8_t *nothing = (const void *)none;
+    uint32_t size = sizeof none;
+    session_drain_stacks(s);
+    const struct session_walked *walked = session_walked_stack(s, id);
+    if (walked) {
+        session_format_unwound(s, type, walked->stack, stack_modes[type->stack_mode], out);
+        return;
+    }
     uint8_t *bytes = captured_stack(s, id, &size);
     format_captured(s, type, bytes ? bytes : nothing, size, out);
     free(bytes);
@@ -160,6 +171,8 @@ static const char *only_program(const struct session *s) {
 }
 
 void session_names(struct session *s) {
+    if (s->symbols)
+        return;
     s->symbols = symbol_cache_new(s->arena);
     const char *program = only_program(s);
     if (program)

@@ -25,6 +25,7 @@ static void ask_kernel(struct session *s) {
         if (map->always_tid_key && map->cleared_at_end)
             s->env.has_task_storage = kernel_feature(s->features, KERNEL_FEATURE_TASK_STORAGE);
     }
+    session_prepare_stacks(s);
     s->env.has_loop_helper = true;
     s->env.has_cookie = true;
 }

@@ -9,6 +9,8 @@ struct contents {
     struct arena *arena;
     uint32_t count;
     const void **keys, **values;
+    const uint8_t *stored; /* keys as they are in the map, where those above were changed */
+    uint32_t stored_count;
 };
 
 static uint64_t *global_word(const struct session *s, const struct lang_map *map, uint32_t index) {
@@ -74,6 +76,63 @@ static int read_array(struct session *s, const struct lang_map *map, int fd, uin
     return error < 0 ? error : 0;
 }
 
+/* Values of equal keys become one: `members` of `size` bytes each, one behind the other. */
+static const void *merge(struct session *s, const struct lang_map *map, struct contents *contents,
+                         const uint8_t *members, uint32_t count, uint32_t size, uint32_t stride) {
+    if (map->storage == LANG_STORE_PERCPU_HASH) {
+        void *value = arena_alloc(contents->arena, map->value->size);
+        view_reduce(map->value, members, stride, s->cpus.count_possible * count, value);
+        return value;
+    }
+    const uint8_t *last = members + (size_t)size * (count - 1);
+    if (map->value->kind != TYPE_INT || map->assigned)
+        return last;
+    uint64_t *sum = arena_make(contents->arena, uint64_t), number;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&number, members + (size_t)size * i, sizeof number);
+        *sum += number;
+    }
+    return sum;
+}
+
+/* What the kernel gave keys of their own may be equal by now: stacks that user space had to walk to their ends. */
+static bool merge_equal(struct session *s, const struct lang_map *map, struct contents *contents, uint8_t *keys,
+                        const uint8_t *values, uint32_t count, uint32_t key_size, uint32_t size, uint32_t stride) {
+    bool changed = false;
+    const uint8_t *stored = arena_memdup(contents->arena, keys, (size_t)key_size * count);
+    session_drain_stacks(s);
+    for (uint32_t i = 0; i < count; i++)
+        changed |= session_settle_stacks(s, map->key, keys + (size_t)key_size * i);
+    if (!changed)
+        return false;
+    contents->stored = stored;
+    contents->stored_count = count;
+    struct hash first;
+    uint32_t *next = arena_new_array(contents->arena, uint32_t, count + 1); /* + 1, of the same key */
+    bool *follows = arena_new_array(contents->arena, bool, count + 1);
+    hash_init(&first, contents->arena);
+    for (uint32_t i = count; i-- > 0;) {
+        uint64_t hash = hash_bytes(keys + (size_t)key_size * i, key_size);
+        next[i] = (uint32_t)(uintptr_t)hash_get_number(&first, hash);
+        if (next[i])
+            follows[next[i] - 1] = true;
+        hash_put_number(&first, hash, (void *)(uintptr_t)(i + 1));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t members = 0;
+        uint8_t *all = NULL;
+        for (uint32_t k = i + 1; k && !follows[i]; k = next[k - 1])
+            members++;
+        if (!members)
+            continue;
+        all = arena_alloc(contents->arena, (size_t)size * members);
+        for (uint32_t k = i + 1, m = 0; k; k = next[k - 1])
+            memcpy(all + (size_t)size * m++, values + (size_t)size * (k - 1), size);
+        add(contents, count, keys + (size_t)key_size * i, merge(s, map, contents, all, members, size, stride));
+    }
+    return true;
+}
+
 static int read_hash(struct session *s, const struct lang_map *map, int fd, const struct lang_map_plan *plan,
                      struct contents *contents) {
     bool per_cpu = map->storage == LANG_STORE_PERCPU_HASH;
@@ -82,6 +141,9 @@ static int read_hash(struct session *s, const struct lang_map *map, int fd, cons
     int error = kernel_map_dump(fd, plan->key_size, size, plan->max_entries, contents->arena, &keys, &values, &count);
     if (error < 0)
         return error;
+    if (map->key && s->unwind &&
+        merge_equal(s, map, contents, keys, values, count, plan->key_size, size, plan->value_size))
+        return 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *value = (uint8_t *)values + (size_t)size * i;
         add(contents, count, (uint8_t *)keys + (size_t)plan->key_size * i,
@@ -169,6 +231,8 @@ static void put_zeros(struct session *s, struct lang_map *map, const struct cont
 static void empty_in_place(struct session *s, struct lang_map *map, bool keep_keys, const struct contents *contents) {
     const uint32_t zero = 0;
     const void *zeros = zero_value(s, map, contents->arena);
+    for (uint32_t i = 0; i < contents->stored_count; i++)
+        kernel_map_delete(current_fd(s, map), contents->stored + (size_t)s->plan->maps.data[map->map].key_size * i);
     for (uint32_t i = 0; i < contents->count; i++) {
         const void *key = contents->keys[i] ? contents->keys[i] : &zero;
         if (keep_keys || map->storage == LANG_STORE_PERCPU_ARRAY)

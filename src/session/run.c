@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WATCH_STOP, WATCH_TARGET, WATCH_USER, WATCHED };
+enum { WATCH_STOP, WATCH_TARGET, WATCH_USER, WATCH_STACKS, WATCHED };
 
 /* ---- targets -------------------------------------------------------------------------------------------------- */
 
@@ -81,6 +81,8 @@ static int watched_fd(const struct session *s, uint32_t which) {
         return s->options->stop_fd;
     case WATCH_TARGET:
         return s->target_fd;
+    case WATCH_STACKS:
+        return s->unwind ? unwind_store_wait_fd(s->unwind) : -1;
     default:
         return s->options->user_fd;
     }
@@ -90,6 +92,10 @@ static int watched_fd(const struct session *s, uint32_t which) {
  * Signals that came before the end have their blocks run in any case. */
 static int notice(struct session *s, uint32_t which) {
     uint64_t times;
+    if (which == WATCH_STACKS) {
+        session_drain_stacks(s);
+        return SESSION_OK;
+    }
     int result = SESSION_OK;
     if (read(s->options->user_fd, &times, sizeof times) != sizeof times)
         times = 0;

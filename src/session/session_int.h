@@ -14,6 +14,7 @@
 #include "probe/probe.h"
 #include "session/session.h"
 #include "symbol/symbol.h"
+#include "unwind/store.h"
 #include <regex.h>
 #include <stdio.h>
 
@@ -116,6 +117,13 @@ struct session {
     struct kernel_rings *rings;
 
     struct symbol_cache *symbols;
+    struct unwind_store *unwind;            /* NULL: no user stacks are walked by it */
+    VEC(struct symbol_file *) unwind_files; /* by its numbers */
+    struct hash unwind_numbers;             /* file -> number + 1 */
+    struct hash walked;                     /* id -> struct session_walked */
+    struct hash made_up_names;
+    struct session_told *told, *told_last; /* by the unwinder, and not answered yet */
+    uint32_t told_count;
     struct view view;
     struct view_names names;
     struct view_printf **formats; /* compiled printf of each action, made on first use */
@@ -227,5 +235,23 @@ uint32_t session_machinery_frames(struct session *s, const uint64_t *ips, uint32
 void session_sink_value(struct session *s, uint64_t stamp, const struct type *type, const void *bytes);
 void session_sink_element(struct session *s, const struct lang_map *map, const void *key, const void *value);
 void session_sink_end(struct session *s); /* losses, maps */
+
+/* stacks.c */
+void session_prepare_stacks(struct session *s);
+int session_open_stacks(struct session *s); /* 0 or a negative errno */
+void session_drain_stacks(struct session *s);
+/* What user space has walked to its end. */
+struct session_walked {
+    uint64_t id; /* what the kernel gives to equal stacks by now */
+    const struct unwind_stack *stack;
+};
+/* Puts the ids that equal stacks have by now into a value; false: nothing was to change. */
+bool session_settle_stacks(const struct session *s, const struct type *type, uint8_t *bytes);
+/* Was it captured by the unwinder, whole in `size` bytes? */
+bool session_is_unwound(const struct session *s, const uint8_t *captured, uint32_t size);
+struct session_frame session_unwound_frame(struct session *s, const struct unwind_stack *stack, uint32_t index);
+const struct session_walked *session_walked_stack(const struct session *s, uint64_t id);
+void session_format_unwound(struct session *s, const struct type *type, const struct unwind_stack *stack,
+                            enum symbol_stack_mode mode, struct strbuf *out);
 
 #endif

@@ -59,12 +59,28 @@ static void add_user_frame(struct session *s, uint32_t tgid, uint64_t address, b
     vec_push(s->arena, &s->known->frames, named(&symbol, kind, symbol.address ? symbol.address + is_caller : address));
 }
 
-/* captured: u32 tgid (0 in the kernel), u32 count, u64 addresses. */
+static void tell_unwound(struct session *s, uint64_t id, const struct unwind_stack *captured) {
+    const struct session_sink *sink = s->options->sink;
+    struct session_known *k = known(s);
+    k->frames.count = 0;
+    for (uint32_t i = 0; i < captured->count; i++)
+        vec_push(s->arena, &k->frames, session_unwound_frame(s, captured, i));
+    struct session_stack stack = {k->frames.data, k->frames.count, true, (enum profile_cut)captured->cut};
+    sink->stack(sink->context, id, &stack);
+    hash_put_number(&k->ids, id, k);
+}
+
+/* captured: u32 tgid (0 in the kernel), u32 count, u64 addresses; or as the unwinder made it. */
 static void tell_stack(struct session *s, uint64_t id, const uint8_t *captured, uint32_t size) {
     const struct session_sink *sink = s->options->sink;
     struct session_known *k = known(s);
     const uint64_t *addresses = (const void *)(captured + 8);
+    const struct session_walked *walked = session_walked_stack(s, id);
     uint32_t tgid, count;
+    if (walked || session_is_unwound(s, captured, size)) {
+        tell_unwound(s, id, walked ? walked->stack : (const void *)captured);
+        return;
+    }
     memcpy(&tgid, captured, sizeof tgid);
     memcpy(&count, captured + 4, sizeof count);
     count = count > size / 8 - 1 ? size / 8 - 1 : count;
@@ -134,6 +150,7 @@ static void empty_tables(struct session *s) {
 
 static void tell_stacks_in(struct session *s, const struct type *type, const uint8_t *bytes) {
     uint64_t id;
+    session_drain_stacks(s);
     if (type_is_stack(type)) {
         memcpy(&id, bytes, sizeof id);
         if (id && !is_known(s, id))

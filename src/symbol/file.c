@@ -122,6 +122,26 @@ struct symbol_file *symbol_file_by_path(struct symbol_cache *cache, const char *
     return file->elf ? file : NULL;
 }
 
+struct symbol_file *symbol_learn_file(struct symbol_cache *cache, uint32_t tgid, uint64_t start) {
+    struct arena *scratch = arena_new();
+    struct object_maps maps;
+    struct symbol_file *file = NULL;
+
+    if (object_maps_read(scratch, (pid_t)tgid, true, &maps) == 0) {
+        const struct object_map *map = object_maps_at(&maps, start);
+        if (map)
+            file = symbol_file_of(cache, tgid, map);
+    }
+    arena_free(scratch);
+    return file;
+}
+
+struct symbol_file *symbol_vdso(struct symbol_cache *cache) {
+    if (!cache->vdso.path)
+        symbol_file_init_vdso(cache);
+    return &cache->vdso;
+}
+
 struct object_elf *symbol_file_elf(const struct symbol_file *file) {
     return file->elf;
 }
@@ -229,8 +249,15 @@ static bool name_place(struct symbol_cache *cache, struct symbol_file *file, uin
 
 bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
                       struct symbol_name *out) {
-    struct object_symbol symbol;
     uint64_t address;
+
+    *out = (struct symbol_name){.module = file->path};
+    return file->elf && object_elf_address_of(file->elf, file_offset, &address) &&
+           symbol_in_file(cache, file, address, out);
+}
+
+bool symbol_in_file(struct symbol_cache *cache, struct symbol_file *file, uint64_t address, struct symbol_name *out) {
+    struct object_symbol symbol;
 
     *out = (struct symbol_name){.module = file->path};
     if (!file->elf)
@@ -239,8 +266,6 @@ bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint
         file->has_looked_for_debug = true;
         object_elf_load_debug(file->elf, NULL);
     }
-    if (!object_elf_address_of(file->elf, file_offset, &address))
-        return false;
     out->address = address;
     if (!object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
         return name_stub(cache, file, address, out) || name_place(cache, file, address, out);

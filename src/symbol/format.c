@@ -53,6 +53,14 @@ static void format_stack(lookup *find, struct symbol_cache *cache, uint32_t tgid
     }
 }
 
+void symbol_format_user_frame(const struct symbol_name *name, bool is_known, uint64_t address,
+                              enum symbol_stack_mode mode, struct strbuf *out) {
+    if (mode == SYMBOL_STACK_RAW)
+        strbuf_addf(out, "%" PRIx64 "\n", address);
+    else
+        add_frame(name, is_known, true, address, mode, out);
+}
+
 void symbol_format_kernel_stack(struct symbol_cache *cache, const uint64_t *ips, uint32_t count,
                                 enum symbol_stack_mode mode, struct strbuf *out) {
     format_stack(look_up_kernel, cache, 0, ips, count, mode, out);

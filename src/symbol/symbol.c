@@ -86,6 +86,17 @@ bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, st
     return (!mapping->file || !mapping->file->elf) && symbol_process_jit_name(cache, process, address, out);
 }
 
+struct symbol_mapping symbol_mapping_at(struct symbol_cache *cache, uint32_t tgid, uint64_t address) {
+    const struct symbol_mapping *mapping = NULL;
+
+    if (!cache->vdso.path)
+        symbol_file_init_vdso(cache);
+    struct symbol_process *process = symbol_process_get(cache, tgid);
+    if (process)
+        mapping = symbol_process_mapping(cache, process, address);
+    return mapping ? *mapping : (struct symbol_mapping){0};
+}
+
 bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid) {
     if (!cache->vdso.path)
         symbol_file_init_vdso(cache);

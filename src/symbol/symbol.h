@@ -40,6 +40,21 @@ bool symbol_kernel(struct symbol_cache *cache, uint64_t address, struct symbol_n
 uint64_t symbol_kernel_address(struct symbol_cache *cache, const char *name);
 bool symbol_user(struct symbol_cache *cache, uint32_t tgid, uint64_t address, struct symbol_name *out);
 
+/* Files by themselves, for frames that say "this address in this file". A file lives as long as the cache. */
+struct symbol_file;
+/* What is mapped at `start` of a living process; NULL when that is no file or the process has gone. */
+struct symbol_file *symbol_learn_file(struct symbol_cache *cache, uint32_t tgid, uint64_t start);
+/* What is mapped for execution at an address of a process, as known of it; start == end: nothing is. file NULL:
+ * anonymous memory. The address in the file is address - start + file_offset, before its headers are asked. */
+struct symbol_mapping {
+    uint64_t start, end, file_offset;
+    struct symbol_file *file;
+};
+struct symbol_mapping symbol_mapping_at(struct symbol_cache *cache, uint32_t tgid, uint64_t address);
+struct symbol_file *symbol_vdso(struct symbol_cache *cache);
+/* The function at an address as in the headers of the file. *out has the module in any case. */
+bool symbol_in_file(struct symbol_cache *cache, struct symbol_file *file, uint64_t address, struct symbol_name *out);
+
 /* Reads the mappings of a process and opens its files now, so that its addresses have names after it has ended. False
  * when it has gone already. Repeated: reads the mappings again. What is learnt before an execve is of no use after it,
  * so learn a command that was just started once it runs its program. */
@@ -48,7 +63,6 @@ bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid);
 /* Files without a process, for recordings: addresses in the file to names. The file at `path` counts when its build id
  * is the given one (size 0: any); else the one that perf keeps under this build id in ~/.debug. NULL when there is
  * none. "[vdso]" is this kernel's. */
-struct symbol_file;
 struct symbol_file *symbol_file_by_path(struct symbol_cache *cache, const char *path, const uint8_t *build_id,
                                         uint32_t size);
 /* The function at an offset in the file. True when the name is known; else module and address may be. */
@@ -72,6 +86,10 @@ enum symbol_stack_mode {
 void symbol_format_kernel_stack(struct symbol_cache *cache, const uint64_t *ips, uint32_t count,
                                 enum symbol_stack_mode mode, struct strbuf *out);
 void symbol_format_user_stack(struct symbol_cache *cache, uint32_t tgid, const uint64_t *ips, uint32_t count,
+                              enum symbol_stack_mode mode, struct strbuf *out);
+
+/* Append one line of a user stack. */
+void symbol_format_user_frame(const struct symbol_name *name, bool is_known, uint64_t address,
                               enum symbol_stack_mode mode, struct strbuf *out);
 
 /* Append the name alone, or 0xADDRESS. */

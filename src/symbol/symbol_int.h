@@ -22,12 +22,6 @@ struct symbol_file {
     bool has_looked_for_frames;
 };
 
-/* A piece of a process's address space that code runs from. */
-struct symbol_mapping {
-    uint64_t start, end, file_offset;
-    struct symbol_file *file; /* NULL: anonymous */
-};
-
 struct symbol_process {
     uint32_t tgid;
     uint64_t identity;   /* of this program in this process (symbol_process_identity) */

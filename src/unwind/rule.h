@@ -114,21 +114,33 @@ enum unwind_register {
     UNWIND_REGISTERS, /* 16: also the number of the column of the return address */
 };
 
+/* The kernel's compiler must not make a branch of what is computed without one. */
+#ifndef unwind_opaque
+#define unwind_opaque(value) (void)(value)
+#endif
+
+/* All ones where a is less than b (both below 2^63), else 0. */
+static inline uint64_t unwind_if_less(uint64_t a, uint64_t b) {
+    uint64_t difference = a - b;
+    unwind_opaque(difference);
+    return (uint64_t)((int64_t)difference >> 63);
+}
+
 /* The last of the rows [first, first + count) that begins at `low` or before. The first one begins at 0; count is
  * 1..UNWIND_PAGE_ROWS. The includer defines unwind_row_at(rows, index), a row; the kernel bounds the index as its
  * verifier wants.
  *
  *     at = first;  for a power of two p, from large to small: if row at + p exists and begins at low or before: at += p
- */
+ *
+ * Without branches: the kernel's verifier would follow each of 2^14 ways, and a processor would guess wrong. */
 #define unwind_find_row(rows, first, count, low)                                                                       \
     ({                                                                                                                 \
-        uint32_t at_ = (first), end_ = (first) + (count), low_ = (low);                                                \
+        uint64_t at_ = (first), end_ = at_ + (count), low_ = (uint64_t)(low) + 1;                                      \
         _Pragma("GCC unroll 14") for (int step_ = UNWIND_PAGE_STEPS - 1; step_ >= 0; step_--) {                        \
-            uint32_t next_ = at_ + (1u << step_);                                                                      \
-            if (next_ < end_ && UNWIND_ROW_LOW(unwind_row_at((rows), next_)) <= low_)                                  \
-                at_ = next_;                                                                                           \
+            uint64_t more_ = (1ull << step_) & unwind_if_less(at_ + (1ull << step_), end_);                            \
+            at_ += more_ & unwind_if_less(UNWIND_ROW_LOW(unwind_row_at((rows), at_ + more_)), low_);                   \
         }                                                                                                              \
-        at_;                                                                                                           \
+        (uint32_t) at_;                                                                                                \
     })
 
 #endif

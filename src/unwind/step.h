@@ -39,6 +39,11 @@
 
 #define UNWIND_WENT (-1)
 
+/* Room for `count` words under `name`; the kernel's stack has none, so it says elsewhere where it is. */
+#ifndef unwind_buffer
+#define unwind_buffer(name, memory, count) uint64_t name[count]
+#endif
+
 enum unwind_flags {
     UNWIND_EXACT = 1, /* pc is an instruction, not a return address */
     UNWIND_ALL = 2,   /* registers[] are those of this frame */
@@ -65,9 +70,9 @@ struct unwind_pair {
  * r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip. */
 static inline int unwind_step_signal(struct unwind_registers *registers, void *memory) {
     enum { R8, R9, R10, R11, R12, R13, R14, R15, DI, SI, BP, BX, DX, AX, CX, SP, IP, SAVED };
-    uint64_t saved[SAVED];
+    unwind_buffer(saved, memory, SAVED);
 
-    if (unwind_read(memory, saved, sizeof saved, registers->sp + 40))
+    if (unwind_read(memory, saved, SAVED * sizeof *saved, registers->sp + 40))
         return PROFILE_CUT_MEMORY;
     if (saved[IP] == registers->pc && saved[SP] == registers->sp)
         return PROFILE_CUT_RULE;

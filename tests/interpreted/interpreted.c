@@ -338,6 +338,8 @@ void kernel_rings_close(struct kernel_rings *rings) {
         close(rings->epoll_fd);
 }
 
+int kernel_rings_epoll_fd(const struct kernel_rings *rings) { return rings->epoll_fd; }
+
 int64_t kernel_rings_drain(struct kernel_rings *rings, kernel_ring_callback callback, void *user) {
     int64_t count = 0;
     uint32_t size;
