@@ -316,7 +316,7 @@ static const char *base_name(const char *path) {
 
 struct frame {
     struct symbol_file *file; /* NULL: an absolute address */
-    uint64_t address; /* in the file, or absolute */
+    uint64_t address;         /* in the file, or absolute */
     bool is_exact;
     struct symbol_name name;
     bool is_known;
