@@ -186,7 +186,7 @@ static void keep_walked(struct session *s, const struct unwind_handed *handed, s
 static void end_walk(struct session *s, const struct session_told *told) {
     static struct unwind_frame frames[UNWIND_REQUEST_MOST];
     struct walk_context context = {s, told};
-    struct unwind_world world = {&context, read_memory, find_place};
+    struct unwind_world world = {.context = &context, .read = read_memory, .find = find_place};
     const struct unwind_handed *handed = &told->handed;
     struct unwind_registers registers = {
         .pc = handed->pc, .sp = handed->sp, .bp = handed->bp, .flags = UNWIND_EXACT | UNWIND_ALL};
