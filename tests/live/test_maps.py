@@ -1,5 +1,6 @@
 """Maps: loops over them, their kinds, what fills them, what prints them. Exact output of small programs."""
 import json
+import os
 import re
 
 import pytest
@@ -147,7 +148,7 @@ def test_integers_of_each_cpu_are_added_up(trace, workload):
     work = workload("calls", 5000, 0, 2)
     answer = trace(f"let @a = percpuhash(10); tracepoint:syscalls:sys_enter_getppid /pid == {work.pid}/ {{ @a[1]++; @a[2] += 3; "
                    "@on[cpu] = 1; } end { print(@a[1]); for ($kv : @a) { print($kv); } }", run=work)
-    assert answer.keyed("@a") == {"1": 10000, "2": 30000} and len(answer.keyed("@on")) == 2
+    assert answer.keyed("@a") == {"1": 10000, "2": 30000} and len(answer.keyed("@on")) == min(2, os.cpu_count())
     assert sorted(answer.lines()[:3]) == ["(1, 10000)", "(2, 30000)", "10000"]
 
 
