@@ -221,7 +221,7 @@ static void hear_of_walk(struct session *s, const struct unwind_handed *handed) 
     if (!told)
         return;
     told->handed = *handed;
-    symbol_mapping_at(s->symbols, handed->tgid, handed->pc);
+    symbol_learn_process(s->symbols, handed->tgid); /* libraries come after the first look at a program */
 }
 
 static void hear_of_memory(struct session *s, const struct unwind_memory *memory) {
