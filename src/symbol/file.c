@@ -267,8 +267,12 @@ bool symbol_in_file(struct symbol_cache *cache, struct symbol_file *file, uint64
         object_elf_load_debug(file->elf, NULL);
     }
     out->address = address;
-    if (!object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol))
-        return name_stub(cache, file, address, out) || name_place(cache, file, address, out);
+    bool is_known = object_elf_symbol_at(file->elf, OBJECT_FUNCTIONS, address, &symbol);
+    /* a symbol without a size (_init) reaches as far as the next one, over all stubs */
+    if ((!is_known || !symbol.size) && name_stub(cache, file, address, out))
+        return true;
+    if (!is_known)
+        return name_place(cache, file, address, out);
     out->name = readable_name(cache, plain_name(cache, &symbol));
     out->offset = address - symbol.address;
     return true;
