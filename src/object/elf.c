@@ -348,6 +348,21 @@ const uint8_t *object_elf_build_id(struct object_elf *elf, uint32_t *size) {
     return elf->build_id;
 }
 
+const char *object_elf_needed(struct object_elf *elf, uint32_t index) {
+    enum { ENTRY = 16, NEEDED = 1 };
+    size_t size, text_size;
+    const uint8_t *entries = object_elf_section(elf, ".dynamic", &size, NULL);
+    const char *texts = (const char *)object_elf_section(elf, ".dynstr", &text_size, NULL);
+
+    for (size_t at = 0; entries && texts && at + ENTRY <= size; at += ENTRY) {
+        uint64_t offset = object_u64(entries + at + 8);
+        if (object_u64(entries + at) != NEEDED || index-- > 0)
+            continue;
+        return offset < text_size && memchr(texts + offset, '\0', text_size - offset) ? texts + offset : NULL;
+    }
+    return NULL;
+}
+
 const char *object_elf_debug_link(struct object_elf *elf) {
     size_t size;
     const char *name = (const char *)object_elf_section(elf, ".gnu_debuglink", &size, NULL);

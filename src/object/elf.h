@@ -82,6 +82,8 @@ uint64_t object_elf_entry(const struct object_elf *elf);
 const uint8_t *object_elf_build_id(struct object_elf *elf, uint32_t *size);
 /* Name in .gnu_debuglink, or NULL. */
 const char *object_elf_debug_link(struct object_elf *elf);
+/* The libraries that it names (DT_NEEDED), from 0 on; NULL behind the last one. Memory belongs to the reader. */
+const char *object_elf_needed(struct object_elf *elf, uint32_t index);
 /* Content of a section by name (.eh_frame, .note.stapsdt, ...), read once and kept until close. NULL when absent,
  * empty, NOBITS, compressed or outside of the file. `address` may be NULL. */
 const uint8_t *object_elf_section(struct object_elf *elf, const char *name, size_t *size, uint64_t *address);

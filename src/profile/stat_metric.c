@@ -14,7 +14,7 @@ static double count_of(const struct stat_result *result, uint32_t type, uint64_t
 /* Seconds of processor time. */
 static double processor_seconds(const struct stat_result *result) {
     double ns = count_of(result, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK);
-    return (ns ? ns : count_of(result, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK)) / 1e9;
+    return (ns > 0 ? ns : count_of(result, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK)) / 1e9;
 }
 
 /* What a share is a share of. */
@@ -33,7 +33,7 @@ static const struct {
 };
 
 static bool rate(double count, double seconds, double *value, const char **unit) {
-    double each = seconds ? count / seconds : 0;
+    double each = seconds > 0 ? count / seconds : 0;
     *value = each >= 1e9 ? each / 1e9 : each >= 1e6 ? each / 1e6 : each >= 1e3 ? each / 1e3 : each;
     *unit = each >= 1e9 ? "G/sec" : each >= 1e6 ? "M/sec" : each >= 1e3 ? "K/sec" : "/sec";
     return seconds != 0;
@@ -55,17 +55,17 @@ bool stat_metric_of(const struct stat_result *result, uint32_t number, double *v
         return rate(count, processor_seconds(result), value, unit);
     case STAT_GIGAHERTZ:
         whole = processor_seconds(result);
-        *value = whole ? count / whole / 1e9 : 0;
+        *value = whole > 0 ? count / whole / 1e9 : 0;
         *unit = "GHz";
         return whole != 0;
     case STAT_PER_CYCLE:
         whole = count_of(result, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
-        *value = whole ? count / whole : 0;
+        *value = whole > 0 ? count / whole : 0;
         *unit = "insn per cycle";
         return whole != 0;
     default:
         whole = count_of(result, wholes[event->metric].type, wholes[event->metric].config);
-        *value = whole ? 100 * count / whole : 0;
+        *value = whole > 0 ? 100 * count / whole : 0;
         *unit = wholes[event->metric].unit;
         return whole != 0;
     }

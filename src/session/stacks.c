@@ -1,5 +1,6 @@
 /* User stacks: the unwinder is made ready, told of the files that its walk meets, and its frames become text. */
 #include "base/profile.h"
+#include "object/library.h"
 #include "session/session_int.h"
 #include "unwind/kernel_fields.h"
 #include "unwind/walk.h"
@@ -68,6 +69,34 @@ static void add_vdso(struct session *s) {
     unwind_store_name(s->unwind, &key, number_of(s, symbol_vdso(s->symbols)), 0);
 }
 
+/* A file and the libraries that it names are known before anybody maps them. */
+static void learn_beforehand(struct session *s, const char *path, unsigned depth) {
+    enum { DEEPEST = 16, MOST_LIBRARIES = 256 };
+    struct stat status;
+    uint32_t count = 0;
+    struct symbol_file *file = path && depth < DEEPEST ? symbol_file_mapped(s->symbols, path, &status) : NULL;
+    struct object_elf *elf = file ? symbol_file_elf(file) : NULL;
+    const char *library;
+    if (!elf || hash_get_number(&s->unwind_numbers, (uintptr_t)file))
+        return;
+    const struct unwind_file_key key = unwind_file_key(&status);
+    const struct object_segment *segments = object_elf_segments(elf, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (segments[i].is_executable)
+            unwind_store_name(s->unwind, &key, number_of(s, file), segments[i].offset);
+    }
+    for (uint32_t i = 0; i < MOST_LIBRARIES && (library = object_elf_needed(elf, i)); i++)
+        learn_beforehand(s, object_library_find(s->arena, NULL, library), depth + 1);
+}
+
+/* A process may have ended before anybody could look at it: what nearly all map is known, and what the command maps. */
+static void learn_common(struct session *s) {
+    const char *const *command = s->options->command;
+    learn_beforehand(s, object_library_find(s->arena, NULL, "libc.so.6"), 0);
+    if (command)
+        learn_beforehand(s, object_program_find(s->arena, NULL, command[0], getenv("PATH")), 0);
+}
+
 int session_open_stacks(struct session *s) {
     int error = 0;
     if (s->unwind)
@@ -80,6 +109,7 @@ int session_open_stacks(struct session *s) {
     hash_init(&s->made_up_names, s->arena);
     session_names(s);
     add_vdso(s);
+    learn_common(s);
     return 0;
 }
 

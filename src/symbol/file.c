@@ -48,23 +48,34 @@ static struct symbol_file *add_file(struct symbol_cache *cache, const char *path
     return file;
 }
 
+/* `path` leads to it, `shown` is its name. */
+static struct symbol_file *file_at(struct symbol_cache *cache, const char *path, const char *shown,
+                                   const struct stat *status) {
+    uint64_t key = key_of(status);
+    const char *error;
+    struct symbol_file *file = hash_get_number(&cache->files, key);
+
+    if (!file) {
+        file = add_file(cache, shown);
+        file->elf = object_elf_open(path, &error); /* else the mapping still has the name of its module */
+        hash_put_number(&cache->files, key, file);
+    }
+    return file;
+}
+
+struct symbol_file *symbol_file_mapped(struct symbol_cache *cache, const char *path, struct stat *status) {
+    return stat(path, status) == 0 && S_ISREG(status->st_mode) ? file_at(cache, path, path, status) : NULL;
+}
+
 struct symbol_file *symbol_file_of(struct symbol_cache *cache, uint32_t tgid, const struct object_map *map) {
     char path[PATH_MAX + 64];
     struct stat status;
-    const char *error;
 
     if (strcmp(map->path, "[vdso]") == 0 && map->end - map->start == cache->vdso_size)
         return &cache->vdso;
     if (map->path[0] != '/' || !map->inode || !find_path(tgid, map, path, sizeof path, &status))
         return NULL;
-    uint64_t key = key_of(&status);
-    struct symbol_file *file = hash_get_number(&cache->files, key);
-    if (!file) {
-        file = add_file(cache, map->path);
-        file->elf = object_elf_open(path, &error); /* else the mapping still has the name of its module */
-        hash_put_number(&cache->files, key, file);
-    }
-    return file;
+    return file_at(cache, path, map->path, &status);
 }
 
 static bool has_build_id(struct object_elf *elf, const uint8_t *wanted, uint32_t wanted_size) {

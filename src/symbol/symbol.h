@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 struct symbol_cache;
 
@@ -65,6 +66,9 @@ bool symbol_learn_process(struct symbol_cache *cache, uint32_t tgid);
  * none. "[vdso]" is this kernel's. */
 struct symbol_file *symbol_file_by_path(struct symbol_cache *cache, const char *path, const uint8_t *build_id,
                                         uint32_t size);
+/* The file that a process would map from this path (free of links); NULL when there is none. *status is what stat(2)
+ * says of it. */
+struct symbol_file *symbol_file_mapped(struct symbol_cache *cache, const char *path, struct stat *status);
 /* The function at an offset in the file. True when the name is known; else module and address may be. */
 bool symbol_file_name(struct symbol_cache *cache, struct symbol_file *file, uint64_t file_offset,
                       struct symbol_name *out);

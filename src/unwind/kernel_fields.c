@@ -51,7 +51,7 @@ const struct unwind_field *unwind_kernel_fields(struct object_btf *btf, uint32_t
     static struct unwind_field fields[ROWS + 2];
     static const char *const vma[] = {"K_VMA_START", "K_VMA_END",    "K_VMA_MM",
                                       "K_VMA_FLAGS", "K_VMA_OFFSET", "K_VMA_FILE"};
-    static const char *const inode[] = {"K_INODE_BLOCK", "K_INODE_NUMBER", "K_INODE_MODIFIED"};
+    static const char *const inode[] = {"K_INODE_BLOCK", "K_INODE_NUMBER", "K_INODE_MODIFIED", "K_INODE_SIZE"};
     bool has_uprobes = true;
     uint32_t used = 0, offset;
     for (uint32_t i = 0; i < ROWS; i++) {
@@ -76,8 +76,10 @@ const struct unwind_field *unwind_kernel_fields(struct object_btf *btf, uint32_t
     }
     if (!has_uprobes)
         find(fields, used, "K_TASK_UTASK")->value = 0;
-    fields[used++] = (struct unwind_field){"K_VMA_SPAN", span(fields, used, vma, sizeof vma / sizeof *vma)};
-    fields[used++] = (struct unwind_field){"K_INODE_SPAN", span(fields, used, inode, sizeof inode / sizeof *inode)};
+    int64_t vma_span = span(fields, used, vma, sizeof vma / sizeof *vma);
+    int64_t inode_span = span(fields, used, inode, sizeof inode / sizeof *inode);
+    fields[used++] = (struct unwind_field){"K_VMA_SPAN", vma_span};
+    fields[used++] = (struct unwind_field){"K_INODE_SPAN", inode_span};
     *count = used;
     *missing = "vm_file";
     return fields[used - 2].value <= LONGEST_READ && fields[used - 1].value <= LONGEST_READ ? fields : NULL;

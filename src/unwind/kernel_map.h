@@ -8,8 +8,9 @@
  *     rules    ARRAY of one value: all rules
  *     asked    RINGBUF: struct unwind_asked, and with it what user space needs to go on with a walk
  *
- * A file is known by what the kernel has in memory of it, and only the kernel says it: user space is told the key along
- * with a mapping that it can open (/proc/PID/map_files), whatever overlays and btrfs show as device and inode
+ * A file is known by what the kernel has in memory of it: user space is told the key along with a mapping that it can
+ * open (/proc/PID/map_files), whatever overlays and btrfs show as device and inode. Where stat(2) shows the same, files
+ * can be made known before anybody maps them
  * elsewhere.
  *
  * A frame is one word:
@@ -41,10 +42,10 @@ enum {
 
 /* Equal bytes are one file. All zero: the vdso, which is the same in every process. */
 struct unwind_file_key {
-    uint64_t device; /* address of the super block */
+    uint64_t device; /* as the kernel has it: major << 20 | minor */
     uint64_t inode;
-    uint64_t generation; /* of the inode's number, which is used again */
-    uint64_t modified;   /* seconds */
+    uint64_t size;     /* bytes: numbers of inodes are used again */
+    uint64_t modified; /* seconds */
 };
 
 enum unwind_file_kind {

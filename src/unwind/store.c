@@ -3,10 +3,12 @@
 #include "base/vec.h"
 #include "kernel/bpf.h"
 #include "kernel/ring.h"
+#include "unwind/cache.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -35,6 +37,7 @@ struct stored {
 
 struct unwind_store {
     struct arena *arena;
+    struct unwind_cache cache;
     int fds[UNWIND_MAPS];
     struct unwind_page *pages; /* mapped */
     struct unwind_rule *kept;  /* mapped */
@@ -121,6 +124,7 @@ static int create_maps(struct unwind_store *store) {
 struct unwind_store *unwind_store_new(struct arena *arena, int *error) {
     struct unwind_store *store = arena_make(arena, struct unwind_store);
     store->arena = arena;
+    store->cache = unwind_cache_open(NULL);
     for (uint32_t i = 0; i < UNWIND_MAPS; i++)
         store->fds[i] = -1;
     unwind_rules_init(&store->rules);
@@ -155,6 +159,7 @@ void unwind_store_close(struct unwind_store *store) {
     for (uint32_t i = 0; i < store->files.count; i++)
         unwind_table_free(store->files.data[i].table);
     unwind_rules_free(&store->rules);
+    unwind_cache_close(&store->cache);
 }
 
 int unwind_store_fd(const struct unwind_store *store, enum unwind_map map) { return store->fds[map]; }
@@ -222,7 +227,7 @@ static bool put_table(struct unwind_store *store, struct unwind_table *table, st
 uint32_t unwind_store_add(struct unwind_store *store, struct object_elf *elf) {
     struct stored stored = {.elf = elf, .file = {.kind = UNWIND_FILE_BARE, .number = store->files.count}};
     const char *reason;
-    stored.table = elf ? unwind_table_build(elf, &reason) : NULL;
+    stored.table = elf ? unwind_cache_table(&store->cache, elf, &reason) : NULL;
     if (stored.table && !put_table(store, stored.table, &stored.file)) {
         store->left_out++;
         unwind_table_free(stored.table);
@@ -244,6 +249,13 @@ void unwind_store_name(struct unwind_store *store, const struct unwind_file_key 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (kernel_map_update(store->fds[UNWIND_MAP_FILES], key, &file, BPF_ANY) < 0)
         store->left_out++;
+}
+
+struct unwind_file_key unwind_file_key(const struct stat *status) {
+    return (struct unwind_file_key){.device = (uint64_t)major(status->st_dev) << 20 | minor(status->st_dev),
+                                    .inode = status->st_ino,
+                                    .size = (uint64_t)status->st_size,
+                                    .modified = (uint64_t)status->st_mtim.tv_sec};
 }
 
 const struct unwind_rule *unwind_store_rules(const struct unwind_store *store) { return store->rules.items; }

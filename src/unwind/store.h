@@ -15,6 +15,7 @@
 #include "object/elf.h"
 #include "unwind/kernel_map.h"
 #include "unwind/table.h"
+#include <sys/stat.h>
 
 enum unwind_map {
     UNWIND_MAP_FILES,
@@ -40,6 +41,8 @@ int unwind_store_fd(const struct unwind_store *store, enum unwind_map map); /* s
 uint32_t unwind_store_add(struct unwind_store *store, struct object_elf *elf);
 /* From now on the walk knows that file by this key. `offset`: of a mapping of its code. */
 void unwind_store_name(struct unwind_store *store, const struct unwind_file_key *key, uint32_t number, uint64_t offset);
+/* The key that the kernel has for a file which stat(2) shows so, on file systems that show what they have. */
+struct unwind_file_key unwind_file_key(const struct stat *status);
 /* It could not be looked at now: the next walk asks again. */
 void unwind_store_forget(struct unwind_store *store, const struct unwind_file_key *key);
 

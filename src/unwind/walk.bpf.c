@@ -179,20 +179,18 @@ static inline u64 find_vma(struct walk *w, char *task, u64 address) {
 
 /* What the kernel knows the file by, into w->key. */
 static inline int identify(struct walk *w, u64 file) {
-    u64 inode = 0, *key = &w->key.device;
-    u32 generation = 0;
+    u64 inode = 0, block = 0, *key = &w->key.device;
     if (bpf_probe_read_kernel(key, 8, file + K(FILE_INODE)))
         return 0;
     inode = *key;
-    if (bpf_probe_read_kernel(w->node, (u32)K(INODE_SPAN), inode) ||
-        bpf_probe_read_kernel(&w->key.generation, 4, inode + K(INODE_GENERATION)))
+    if (bpf_probe_read_kernel(w->node, (u32)K(INODE_SPAN), inode))
         return 0;
-    (void)generation;
-    w->key.device = in_node(w, K(INODE_BLOCK));
+    block = in_node(w, K(INODE_BLOCK));
     w->key.inode = in_node(w, K(INODE_NUMBER));
     w->key.modified = in_node(w, K(INODE_MODIFIED));
-    w->key.generation = (u32)w->key.generation;
-    return 1;
+    w->key.size = in_node(w, K(INODE_SIZE));
+    w->key.device = 0;
+    return bpf_probe_read_kernel(&w->key.device, 4, block + K(BLOCK_DEVICE)) == 0;
 }
 
 /* Tells user space of a file, once. */
@@ -231,7 +229,7 @@ static noinline u64 read_mapping(struct walk *w, u64 address) {
     file = in_node(w, K(VMA_FILE));
     if (address < start || address >= end || in_node(w, K(VMA_MM)) != w->mm || !(in_node(w, K(VMA_FLAGS)) & VM_EXEC))
         return 0;
-    w->key.device = w->key.inode = w->key.generation = w->key.modified = 0;
+    w->key.device = w->key.inode = w->key.size = w->key.modified = 0;
     slot = w->next++ & (UNWIND_MAPPINGS - 1);
     opaque(slot);
     mapping = &w->mappings[slot & (UNWIND_MAPPINGS - 1)];

@@ -8,7 +8,7 @@ static const struct type *resolve(void *context, const char *tag) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static const struct type known = {.kind = TYPE_STRUCT, .size = 12, .align = 4, .name = "known"};
-    const struct object_format_types types = {SPACE_USER, resolve, (void *)&known};
+    const struct object_format_types types = {.space = SPACE_USER, .resolve = resolve, .context = (void *)&known};
     struct arena *arena = arena_new();
     const char *error;
     const struct object_format *format = object_format_parse(arena, (const char *)bytes, size, "args", &types, &error);

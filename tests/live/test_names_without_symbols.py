@@ -1,8 +1,11 @@
 """Names of code that has no symbol: stubs of the linkage table, functions of stripped programs."""
 import re
+import shutil
 import subprocess
 
 import pytest
+
+pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="no compiler here")
 
 SOURCE = r"""
 #include <stdlib.h>

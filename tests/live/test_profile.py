@@ -1,9 +1,11 @@
 """tarsier profile: samples against programs whose time is known beforehand."""
 import re
+import sys
 
-from conftest import FIXTURES
+from conftest import FIXTURES, IN_VM
 
 SHARES = FIXTURES / "shares"
+SHARE = 0.4 if IN_VM else 0.7  # of the samples that must be there: an emulated machine has time of its own
 
 
 def functions(text):
@@ -58,10 +60,10 @@ def test_samples_a_second(trace, workload):
 
 def test_children_and_threads(trace):
     answer = trace.command("profile", "-F", "499", SHARES, "fork", "400")
-    assert 0.7 * 200 < functions(answer.stdout)["share_f"][0] < 1.3 * 200, answer.stdout
+    assert SHARE * 200 < functions(answer.stdout)["share_f"][0] < 1.3 * 200, answer.stdout
     answer = trace.command("profile", "-F", "499", "--per-thread", SHARES, "threads", "400")
     shares = functions(answer.stdout)
-    assert shares["share_f"][0] > 0.7 * 200 and shares["share_g"][0] > 0.7 * 200, answer.stdout
+    assert shares["share_f"][0] > SHARE * 200 and shares["share_g"][0] > SHARE * 200, answer.stdout
     assert re.search(r"^ +[\d.]+ % +worker-f \(\d+\)$", answer.stdout, re.M), answer.stdout
 
 
@@ -85,7 +87,8 @@ def test_off_cpu(trace):
 
 def test_off_cpu_of_what_is_blocked_still(trace):
     """A thread that does not come back before the end was blocked until then."""
-    answer = trace.command("profile", "--off-cpu", "-d", "2", "sleep", "30")
+    answer = trace.command("profile", "--off-cpu", "-d", "8" if IN_VM else "2", sys.executable, "-c",
+                           "import time; time.sleep(30)")
     assert functions(answer.stdout)["clock_nanosleep"][1] >= 100, answer.stdout
 
 
@@ -99,7 +102,7 @@ def test_a_running_process_and_its_children(trace, workload):
     session = trace.start_command("profile", "-v", "-F", "499", "-p", forking.pid).wait_attached()
     forking.go()
     answer = session.wait()
-    assert functions(answer.stdout)["share_f"][0] > 0.7 * 150, answer.stdout
+    assert functions(answer.stdout)["share_f"][0] > SHARE * 150, answer.stdout
 
 
 def test_short_waits_are_left_out(trace):

@@ -124,3 +124,9 @@ def test_frame_pointers_by_wish(trace):
                    f"{CHAINS} recursion 20")
     by_table, by_pointer = (part.split() for part in answer.stdout.split("|")[:2])
     assert len(by_table) > 22 > len(by_pointer), answer.stdout
+
+
+def test_a_command_that_ends_at_once(trace):
+    """It is gone before anybody could look at its mappings: its files were read before it began."""
+    for _ in range(5):
+        check(trace(f"uprobe:{CHAINS}:chain_leaf {{ @[ustack] = count(); }}", "-c", f"{CHAINS} recursion 0"), "recursion", 1)

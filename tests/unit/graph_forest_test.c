@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 struct scene {
+    struct symbol_cache *symbols;
     struct arena *arena;
     struct graph_forest *forest;
     struct graph_printer *printer;
@@ -24,7 +25,8 @@ static void on_tree(void *user, const struct graph_tree *tree) {
 
 static void open_scene(struct scene *scene, const struct graph_wish *wish, const struct graph_style *style) {
     *scene = (struct scene){.arena = arena_new(), .time = 1000000};
-    struct graph_names *names = graph_names_new(scene->arena, symbol_cache_new(scene->arena), NULL, 0);
+    scene->symbols = symbol_cache_new(scene->arena);
+    struct graph_names *names = graph_names_new(scene->arena, scene->symbols, NULL, 0);
 
     assert_int_equal(pipe(scene->pipe), 0);
     scene->out = view_output_new(scene->pipe[1], VIEW_BUFFER_FULL);
@@ -42,6 +44,7 @@ static const char *close_scene(struct scene *scene) {
     ssize_t got = read(scene->pipe[0], text, sizeof text);
     close(scene->pipe[0]);
     graph_forest_free(scene->forest);
+    symbol_cache_close(scene->symbols);
     const char *begin = got > 0 ? memchr(text, '\n', (size_t)got) : NULL;
     static char result[4096];
     snprintf(result, sizeof result, "%.*s", begin ? (int)(text + got - begin - 1) : 0, begin ? begin + 1 : "");
