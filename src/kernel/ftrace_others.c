@@ -22,11 +22,14 @@ static const struct {
     const char *path, *unset, *meaning;
 } top_settings[] = {
     {"current_tracer", "nop", "a tracer is in use"},
-    {"set_event", "", "events are traced"},
+    {"set_event", "", "events are traced"}, /* but see set_by_kernel */
     {"set_ftrace_filter", "#### all functions enabled ####", "a filter of functions is set"},
     {"set_ftrace_notrace", "#### no functions disabled ####", "a filter of functions is set"},
     {"set_ftrace_pid", "no pid", "a filter of processes is set"},
 };
+
+/* The kernel enables this event when a BPF program with bpf_trace_printk() is loaded, and leaves it enabled. */
+static const char set_by_kernel[] = "bpf_trace:bpf_trace_printk";
 
 struct look {
     struct arena *arena;
@@ -106,7 +109,7 @@ static bool note_cpu(void *user, const char *name, bool is_directory) {
 static int check_top(struct look *look) {
     for (size_t i = 0; i < sizeof top_settings / sizeof *top_settings; i++) {
         const char *text = read_text(look, top_settings[i].path);
-        if (text && strcmp(text, top_settings[i].unset) != 0)
+        if (text && strcmp(text, top_settings[i].unset) != 0 && strcmp(text, set_by_kernel) != 0)
             return busy(look, top_settings[i].path, text, top_settings[i].meaning,
                         "before Linux 6.11 there is only one buffer for call trees: wait until they have ended");
     }

@@ -93,7 +93,9 @@ static void learn_beforehand(struct session *s, const char *path, unsigned depth
 static void learn_common(struct session *s) {
     const char *const *command = s->options->command;
     learn_beforehand(s, object_library_find(s->arena, NULL, "libc.so.6"), 0);
-    if (command)
+    if (command && strchr(command[0], '/'))
+        learn_beforehand(s, object_path_in_root(s->arena, NULL, command[0]), 0);
+    else if (command)
         learn_beforehand(s, object_program_find(s->arena, NULL, command[0], getenv("PATH")), 0);
 }
 

@@ -98,7 +98,7 @@ def test_debug_file_beside_the_program(trace, tmp_path):
 
 
 def test_address_without_a_function_needs_unsafe(trace):
-    program = os.path.realpath(sys.executable)
+    program = os.path.realpath(FIXTURES / "calls")
     answer = run(f"uprobe:{program}:10 {{ }}")
     assert answer.returncode == 1 and f"ERROR: Could not resolve address: {program}:0xa" in answer.stderr
     assert "--unsafe" in answer.stderr
