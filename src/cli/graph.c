@@ -356,6 +356,7 @@ static int close_all(struct graphing *g) {
         result = failure(problem.message, problem.hint);
     kernel_tracefs_close(g->tracefs);
     graph_forest_free(g->forest);
+    graph_printer_free(g->printer);
     symbol_cache_close(g->symbols);
     if (g->target_fd >= 0)
         close(g->target_fd);

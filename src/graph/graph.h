@@ -127,6 +127,7 @@ struct graph_style {
 struct graph_printer;
 struct graph_printer *graph_printer_new(struct arena *arena, const struct graph_style *style, struct graph_names *names,
                                         struct view_output *out);
+void graph_printer_free(struct graph_printer *printer); /* NULL is fine; the rest is the arena's */
 /* True: something of it was printed. */
 bool graph_print(struct graph_printer *printer, const struct graph_tree *tree);
 

@@ -41,6 +41,11 @@ struct graph_printer *graph_printer_new(struct arena *arena, const struct graph_
     return printer;
 }
 
+void graph_printer_free(struct graph_printer *printer) {
+    if (printer)
+        strbuf_free(&printer->text);
+}
+
 static void send(struct graph_printer *printer) {
     view_output_write(printer->out, printer->text.data, printer->text.length);
     strbuf_reset(&printer->text);

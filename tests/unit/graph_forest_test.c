@@ -44,6 +44,7 @@ static const char *close_scene(struct scene *scene) {
     ssize_t got = read(scene->pipe[0], text, sizeof text);
     close(scene->pipe[0]);
     graph_forest_free(scene->forest);
+    graph_printer_free(scene->printer);
     symbol_cache_close(scene->symbols);
     const char *begin = got > 0 ? memchr(text, '\n', (size_t)got) : NULL;
     static char result[4096];
