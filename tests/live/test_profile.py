@@ -41,7 +41,7 @@ def test_shares_of_time(trace):
     shares = functions(answer.stdout)
     f, g = shares["share_f"][0], shares["share_g"][0]
     assert 0.72 < f / (f + g) < 0.88, answer.stdout
-    assert 0.8 * 1000 < f + g < 1.2 * 1000, answer.stdout
+    assert (SHARE + 0.1) * 1000 < f + g < 1.2 * 1000, answer.stdout
     assert_sums(answer.stdout)
     assert re.search(r"at 1999 Hz in [\d.]+ s on \d+ CPU", answer.stdout)
 

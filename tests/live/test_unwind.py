@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import FIXTURES
+from conftest import FIXTURES, IN_VM
 
 CHAINS = FIXTURES / "chains"
 
@@ -45,11 +45,12 @@ def is_true(names, chain):
 
 
 def check(answer, mode, least):
-    """All stacks with chain_leaf in them are whole and true; the others (the program's start and end) are whole."""
+    """All stacks with chain_leaf in them are whole and true; the others (the program's start and end) are whole, too. (In
+    an emulated machine the start takes long, and what it is in when its files are not known yet is met more often.)"""
     assert answer.code == 0, answer.stderr
     total = 0
     for names, cut, count in stacks(answer):
-        assert not cut, answer.stdout
+        assert not cut or (IN_VM and "chain_leaf" not in names), answer.stdout
         if "chain_leaf" in names:
             leaf = names[names.index("chain_leaf"):]  # the clock is read from it
             assert is_true(leaf, TRUE[mode]), answer.stdout
@@ -97,8 +98,8 @@ def test_tracepoint(trace):
 
 def test_equal_stacks_of_two_processes_are_one(trace):
     session = trace.start(f"uprobe:{CHAINS}:chain_leaf {{ @[ustack] = count(); }}").wait_attached()
-    for _ in range(3):
-        subprocess.run([CHAINS, "alloca", "5"], check=False)
+    for _ in range(3):  # they live long enough for their file to be looked at
+        subprocess.run([CHAINS, "alloca", "800" if IN_VM else "50"], check=False)
     answer = session.finish()
     assert [count for _, _, count in stacks(answer)] == [3], answer.stdout
 
