@@ -26,4 +26,8 @@ void *vec_grow(struct arena *arena, void *data, uint32_t count, uint32_t *capaci
     (vec_reserve_one((arena), (vec)), memset(&(vec)->data[(vec)->count], 0, sizeof *(vec)->data),                      \
      &(vec)->data[(vec)->count++])
 
+/* How many items, which ascend by their first member, a uint64_t, have one up to `key`: the one before that place
+ * begins at or before the key. `item`: size of an item. */
+uint32_t vec_count_up_to(const void *items, uint32_t count, size_t item, uint64_t key);
+
 #endif

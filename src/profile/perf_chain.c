@@ -118,11 +118,9 @@ static uint32_t chain_of(struct worker *worker, const struct object_perf_record 
 static void find_program(struct worker *worker, const struct object_perf_sample *sample) {
     const struct perf_image *image = worker->last_image;
     const struct perf_comm *comm = worker->last_comm;
-    if (!image || image->pid != sample->pid || image->since > sample->time ||
-        (image->next && image->next->since <= sample->time))
+    if (!image || image->pid != sample->pid || !perf_period_holds(&image->period, sample->time))
         worker->last_image = perf_image_at(worker->pass->images, sample->pid, sample->time);
-    if (!comm || worker->last_comm_tid != sample->tid || comm->since > sample->time ||
-        (comm->next && comm->next->since <= sample->time))
+    if (!comm || worker->last_comm_tid != sample->tid || !perf_period_holds(&comm->period, sample->time))
         worker->last_comm = perf_comm_at(worker->pass->images, sample->tid, sample->time);
     worker->last_comm_tid = sample->tid;
 }

@@ -21,72 +21,61 @@ static uint64_t long_word(const uint8_t *at) {
     return value;
 }
 
+/* In order of time; mostly it is the last one so far. */
+static void add_period(struct hash *table, uint32_t number, struct perf_period *period) {
+    struct perf_period *first = hash_get_number(table, number), *before = first;
+    if (!first || first->since > period->since) {
+        period->next = first;
+        period->last = first ? first->last : period;
+        hash_put_number(table, number, period);
+        return;
+    }
+    if (first->last->since <= period->since)
+        before = first->last;
+    while (before->next && before->next->since <= period->since)
+        before = before->next;
+    period->next = before->next;
+    before->next = period;
+    first->last = period->next ? first->last : period;
+}
+
+/* The first one counts for what was before it; NULL: there is none. */
+static void *period_at(const struct hash *table, uint32_t number, uint64_t time) {
+    struct perf_period *period = hash_get_number(table, number);
+    while (period && period->next && period->next->since <= time)
+        period = period->next;
+    return period;
+}
+
 static struct perf_image *add_image(struct perf_images *images, uint32_t pid, uint64_t since) {
     struct perf_image *image = arena_make(images->arena, struct perf_image);
     image->pid = pid;
     image->number = images->all.count;
-    image->since = since;
+    image->period.since = since;
     vec_push(images->arena, &images->all, image);
-    /* in order of time; mostly it is the last one so far */
-    struct perf_image *first = hash_get_number(&images->processes, pid), *before = first;
-    if (!first || first->since > since) {
-        image->next = first;
-        image->last = first ? first->last : image;
-        hash_put_number(&images->processes, pid, image);
-        return image;
-    }
-    if (first->last->since <= since)
-        before = first->last;
-    while (before->next && before->next->since <= since)
-        before = before->next;
-    image->next = before->next;
-    before->next = image;
-    first->last = image->next ? first->last : image;
-    return image;
-}
-
-static struct perf_image *image_at(const struct perf_images *images, uint32_t pid, uint64_t time) {
-    struct perf_image *image = hash_get_number(&images->processes, pid);
-    while (image && image->next && image->next->since <= time)
-        image = image->next;
+    add_period(&images->processes, pid, &image->period);
     return image;
 }
 
 static struct perf_image *image_for(struct perf_images *images, uint32_t pid, uint64_t time) {
-    struct perf_image *image = image_at(images, pid, time);
+    struct perf_image *image = period_at(&images->processes, pid, time);
     return image ? image : add_image(images, pid, 0);
 }
 
 const struct perf_image *perf_image_at(const struct perf_images *images, uint32_t pid, uint64_t time) {
-    const struct perf_image *image = image_at(images, pid, time);
+    const struct perf_image *image = period_at(&images->processes, pid, time);
     return image ? image : images->nothing;
 }
 
 static void add_comm(struct perf_images *images, uint32_t tid, uint64_t since, const char *name) {
     struct perf_comm *comm = arena_make(images->arena, struct perf_comm);
-    comm->since = since;
+    comm->period.since = since;
     comm->name = name;
-    struct perf_comm *first = hash_get_number(&images->threads, tid), *before = first;
-    if (!first || first->since > since) {
-        comm->next = first;
-        comm->last = first ? first->last : comm;
-        hash_put_number(&images->threads, tid, comm);
-        return;
-    }
-    if (first->last->since <= since)
-        before = first->last;
-    while (before->next && before->next->since <= since)
-        before = before->next;
-    comm->next = before->next;
-    before->next = comm;
-    first->last = comm->next ? first->last : comm;
+    add_period(&images->threads, tid, &comm->period);
 }
 
 const struct perf_comm *perf_comm_at(const struct perf_images *images, uint32_t tid, uint64_t time) {
-    const struct perf_comm *comm = hash_get_number(&images->threads, tid);
-    while (comm && comm->next && comm->next->since <= time)
-        comm = comm->next;
-    return comm;
+    return period_at(&images->threads, tid, time);
 }
 
 const char *perf_comm_name(const struct perf_comm *comm, uint32_t tid) {
@@ -236,16 +225,9 @@ void perf_images_read(struct perf_images *images, struct arena *arena, const str
 /* The last of those that were there at the time; if none was, the first: perf reads what is mapped at its start later
  * than the first samples come. */
 static struct perf_map *among(const struct perf_image *image, uint64_t address, uint64_t time) {
-    uint32_t low = 0, high = image->maps.count;
+    uint32_t behind = vec_count_up_to(image->maps.data, image->maps.count, sizeof *image->maps.data, address);
     struct perf_map *best = NULL;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (image->maps.data[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (uint32_t i = low; i-- > 0;) {
+    for (uint32_t i = behind; i-- > 0;) {
         struct perf_map *map = &image->maps.data[i];
         if (address < map->end) {
             bool is_better = !best || (map->time <= time ? best->time > time || map->time > best->time
@@ -264,7 +246,7 @@ struct perf_map *perf_map_at(const struct perf_image *image, uint64_t address, u
         struct perf_map *map = among(image, address, time);
         if (map)
             return map;
-        time = image->since;
+        time = image->period.since;
     }
     return NULL;
 }

@@ -28,25 +28,31 @@ struct perf_map {
     struct perf_code *code;   /* what unwinding needs; NULL: not looked for yet */
 };
 
+/* What was so from a time on, until the next one begins. The first member of what is found by a number and a time. */
+struct perf_period {
+    uint64_t since;
+    struct perf_period *next; /* later */
+    struct perf_period *last; /* in the first one of a number */
+};
+static inline bool perf_period_holds(const struct perf_period *period, uint64_t time) {
+    return period->since <= time && (!period->next || period->next->since > time);
+}
+
 /* A program in a process: from a fork or exec to the next. */
 struct perf_image {
+    struct perf_period period;
     uint32_t pid, number;
-    uint64_t since;
     struct perf_image *parent;  /* of a fork: what it had mapped at that time is here, too; or NULL */
     VEC(struct perf_map) maps;  /* by start, after perf_images_sort() */
     bool has_overlaps;          /* an address may be different things at different times */
-    struct perf_image *next;    /* of the same process, later */
-    struct perf_image *last;    /* in the first one of a process: the last */
     struct object_perfmap *jit; /* names of code made at run time */
     bool has_looked_for_jit;
     struct hash frames; /* of the profile + 1, by address and whether it is exact */
 };
 
 struct perf_comm {
-    uint64_t since;
+    struct perf_period period;
     const char *name;
-    struct perf_comm *next; /* later */
-    struct perf_comm *last; /* in the first one of a thread */
 };
 
 struct perf_kernel_symbol {

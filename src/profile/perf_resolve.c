@@ -56,15 +56,9 @@ static void find_kernel(struct resolver *r) {
 }
 
 static const char *made_by_kernel(const struct perf_images *images, uint64_t address) {
-    uint32_t low = 0, high = images->kernel_symbols.count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (images->kernel_symbols.data[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct perf_kernel_symbol *symbol = low ? &images->kernel_symbols.data[low - 1] : NULL;
+    uint32_t behind = vec_count_up_to(images->kernel_symbols.data, images->kernel_symbols.count,
+                                      sizeof *images->kernel_symbols.data, address);
+    const struct perf_kernel_symbol *symbol = behind ? &images->kernel_symbols.data[behind - 1] : NULL;
     return symbol && address < symbol->end ? symbol->name : NULL;
 }
 
