@@ -39,7 +39,7 @@ enum { STATES_MOST = 16 }; /* remembered at a time; compilers nest them 1 or 2 d
 struct run {
     const struct object_eh_frame *frames;
     const struct frame_common *common;
-    struct frame_reader in;
+    struct dwarf_reader in;
     struct object_cfi_row row;
     uint64_t end; /* of the function; the row's end follows as it is given out */
     bool (*callback)(void *context, const struct object_cfi_row *row);
@@ -55,8 +55,8 @@ static void set(struct run *run, uint64_t number, enum object_cfi_kind kind, int
 }
 
 static void set_expression(struct run *run, uint64_t number, enum object_cfi_kind kind) {
-    uint64_t size = frame_uleb(&run->in);
-    const uint8_t *bytes = frame_bytes(&run->in, size);
+    uint64_t size = dwarf_uleb(&run->in);
+    const uint8_t *bytes = dwarf_bytes(&run->in, size);
 
     if (bytes && number < OBJECT_CFI_REGISTERS)
         run->row.registers[number] = (struct object_cfi_place){.bytes = bytes, .size = (uint32_t)size, .kind = kind};
@@ -128,9 +128,9 @@ static void define_cfa(struct run *run, uint64_t number, int64_t offset) {
 }
 
 static void define_cfa_expression(struct run *run) {
-    uint64_t size = frame_uleb(&run->in);
+    uint64_t size = dwarf_uleb(&run->in);
 
-    run->row.cfa = (struct object_expression){frame_bytes(&run->in, size), (uint32_t)size};
+    run->row.cfa = (struct object_expression){dwarf_bytes(&run->in, size), (uint32_t)size};
     run->row.cfa_register = UINT32_MAX;
 }
 
@@ -142,26 +142,26 @@ static void change_cfa(struct run *run, uint64_t number, int64_t offset) {
 }
 
 static void do_cfa(struct run *run, uint8_t operation) {
-    struct frame_reader *in = &run->in;
+    struct dwarf_reader *in = &run->in;
     uint64_t number;
 
     switch (operation) {
     case DW_CFA_def_cfa:
-        number = frame_uleb(in);
-        define_cfa(run, number, (int64_t)frame_uleb(in));
+        number = dwarf_uleb(in);
+        define_cfa(run, number, (int64_t)dwarf_uleb(in));
         break;
     case DW_CFA_def_cfa_sf:
-        number = frame_uleb(in);
-        define_cfa(run, number, factored(run, (uint64_t)frame_sleb(in)));
+        number = dwarf_uleb(in);
+        define_cfa(run, number, factored(run, (uint64_t)dwarf_sleb(in)));
         break;
     case DW_CFA_def_cfa_register:
-        change_cfa(run, frame_uleb(in), run->row.cfa_offset);
+        change_cfa(run, dwarf_uleb(in), run->row.cfa_offset);
         break;
     case DW_CFA_def_cfa_offset:
-        change_cfa(run, run->row.cfa_register, (int64_t)frame_uleb(in));
+        change_cfa(run, run->row.cfa_register, (int64_t)dwarf_uleb(in));
         break;
     case DW_CFA_def_cfa_offset_sf:
-        change_cfa(run, run->row.cfa_register, factored(run, (uint64_t)frame_sleb(in)));
+        change_cfa(run, run->row.cfa_register, factored(run, (uint64_t)dwarf_sleb(in)));
         break;
     default:
         define_cfa_expression(run);
@@ -170,24 +170,24 @@ static void do_cfa(struct run *run, uint8_t operation) {
 
 /* Rules of a register, whose number comes first. */
 static void do_register(struct run *run, uint8_t operation) {
-    struct frame_reader *in = &run->in;
-    uint64_t number = frame_uleb(in);
+    struct dwarf_reader *in = &run->in;
+    uint64_t number = dwarf_uleb(in);
 
     switch (operation) {
     case DW_CFA_offset_extended:
-        set(run, number, OBJECT_CFI_AT_CFA, factored(run, frame_uleb(in)));
+        set(run, number, OBJECT_CFI_AT_CFA, factored(run, dwarf_uleb(in)));
         break;
     case DW_CFA_offset_extended_sf:
-        set(run, number, OBJECT_CFI_AT_CFA, factored(run, (uint64_t)frame_sleb(in)));
+        set(run, number, OBJECT_CFI_AT_CFA, factored(run, (uint64_t)dwarf_sleb(in)));
         break;
     case DW_CFA_GNU_negative_offset_extended:
-        set(run, number, OBJECT_CFI_AT_CFA, factored(run, -frame_uleb(in)));
+        set(run, number, OBJECT_CFI_AT_CFA, factored(run, -dwarf_uleb(in)));
         break;
     case DW_CFA_val_offset:
-        set(run, number, OBJECT_CFI_CFA_PLUS, factored(run, frame_uleb(in)));
+        set(run, number, OBJECT_CFI_CFA_PLUS, factored(run, dwarf_uleb(in)));
         break;
     case DW_CFA_val_offset_sf:
-        set(run, number, OBJECT_CFI_CFA_PLUS, factored(run, (uint64_t)frame_sleb(in)));
+        set(run, number, OBJECT_CFI_CFA_PLUS, factored(run, (uint64_t)dwarf_sleb(in)));
         break;
     case DW_CFA_restore_extended:
         restore(run, number);
@@ -199,7 +199,7 @@ static void do_register(struct run *run, uint8_t operation) {
         set(run, number, OBJECT_CFI_SAME, 0);
         break;
     case DW_CFA_register:
-        set(run, number, OBJECT_CFI_REGISTER, (int64_t)frame_uleb(in));
+        set(run, number, OBJECT_CFI_REGISTER, (int64_t)dwarf_uleb(in));
         break;
     case DW_CFA_expression:
         set_expression(run, number, OBJECT_CFI_EXPRESSION);
@@ -217,13 +217,13 @@ static void do_extended(struct run *run, uint8_t operation) {
         set_location(run);
         break;
     case DW_CFA_advance_loc1:
-        advance(run, frame_number(&run->in, 1));
+        advance(run, dwarf_number(&run->in, 1));
         break;
     case DW_CFA_advance_loc2:
-        advance(run, frame_number(&run->in, 2));
+        advance(run, dwarf_number(&run->in, 2));
         break;
     case DW_CFA_advance_loc4:
-        advance(run, frame_number(&run->in, 4));
+        advance(run, dwarf_number(&run->in, 4));
         break;
     case DW_CFA_remember_state:
         remember(run);
@@ -232,7 +232,7 @@ static void do_extended(struct run *run, uint8_t operation) {
         recall(run);
         break;
     case DW_CFA_GNU_args_size:
-        frame_uleb(&run->in);
+        dwarf_uleb(&run->in);
         break;
     case DW_CFA_def_cfa ... DW_CFA_def_cfa_expression:
     case DW_CFA_def_cfa_sf:
@@ -254,7 +254,7 @@ static void do_extended(struct run *run, uint8_t operation) {
 static bool execute(struct run *run, uint32_t program, uint32_t size) {
     const uint8_t *bytes = run->frames->base.bytes + program;
 
-    run->in = (struct frame_reader){bytes, bytes + size, false};
+    run->in = (struct dwarf_reader){bytes, bytes + size, false};
     while (run->in.at < run->in.end && !run->in.is_bad && !run->is_stopped) {
         uint8_t operation = *run->in.at++, operand = operation & 0x3f;
         switch (operation & 0xc0) {
@@ -262,7 +262,7 @@ static bool execute(struct run *run, uint32_t program, uint32_t size) {
             advance(run, operand);
             break;
         case DW_CFA_offset:
-            set(run, operand, OBJECT_CFI_AT_CFA, factored(run, frame_uleb(&run->in)));
+            set(run, operand, OBJECT_CFI_AT_CFA, factored(run, dwarf_uleb(&run->in)));
             break;
         case DW_CFA_restore:
             restore(run, operand);

@@ -56,7 +56,7 @@ enum { VALUES_MOST = 32, OPERATIONS_MOST = 512 };
 
 struct machine {
     const struct object_machine *outside;
-    struct frame_reader in;
+    struct dwarf_reader in;
     const uint8_t *start;
     uint64_t values[VALUES_MOST];
     unsigned count;
@@ -138,7 +138,7 @@ static void do_stack(struct machine *machine, uint8_t operation) {
         push(machine, peek(machine, 1));
         break;
     case DW_OP_pick:
-        push(machine, peek(machine, frame_number(&machine->in, 1)));
+        push(machine, peek(machine, dwarf_number(&machine->in, 1)));
         break;
     case DW_OP_swap:
         top = peek(machine, 1);
@@ -166,7 +166,7 @@ static void do_unary(struct machine *machine, uint8_t operation) {
         push(machine, ~value);
         break;
     default:
-        push(machine, value + frame_uleb(&machine->in));
+        push(machine, value + dwarf_uleb(&machine->in));
     }
 }
 
@@ -231,15 +231,15 @@ static uint64_t combine(struct machine *machine, uint8_t operation, uint64_t lef
 }
 
 static void do_constant(struct machine *machine, uint8_t operation) {
-    struct frame_reader *in = &machine->in;
+    struct dwarf_reader *in = &machine->in;
     unsigned size = 1u << (operation - DW_OP_const1u) / 2; /* 1, 2, 4, 8: unsigned, signed in turns */
 
     if (operation == DW_OP_constu)
-        push(machine, frame_uleb(in));
+        push(machine, dwarf_uleb(in));
     else if (operation == DW_OP_consts)
-        push(machine, (uint64_t)frame_sleb(in));
+        push(machine, (uint64_t)dwarf_sleb(in));
     else
-        push(machine, (operation - DW_OP_const1u) & 1 ? (uint64_t)frame_signed(in, size) : frame_number(in, size));
+        push(machine, (operation - DW_OP_const1u) & 1 ? (uint64_t)frame_signed(in, size) : dwarf_number(in, size));
 }
 
 static void do_operation(struct machine *machine, uint8_t operation) {
@@ -250,11 +250,11 @@ static void do_operation(struct machine *machine, uint8_t operation) {
         push(machine, operation - DW_OP_lit0);
         break;
     case DW_OP_breg0 ... DW_OP_breg31:
-        push_register(machine, operation - DW_OP_breg0, frame_sleb(&machine->in));
+        push_register(machine, operation - DW_OP_breg0, dwarf_sleb(&machine->in));
         break;
     case DW_OP_bregx:
-        number = frame_uleb(&machine->in);
-        push_register(machine, number, frame_sleb(&machine->in));
+        number = dwarf_uleb(&machine->in);
+        push_register(machine, number, dwarf_sleb(&machine->in));
         break;
     case DW_OP_const1u ... DW_OP_consts:
         do_constant(machine, operation);
@@ -263,7 +263,7 @@ static void do_operation(struct machine *machine, uint8_t operation) {
         dereference(machine, 8);
         break;
     case DW_OP_deref_size:
-        dereference(machine, frame_number(&machine->in, 1));
+        dereference(machine, dwarf_number(&machine->in, 1));
         break;
     case DW_OP_dup ... DW_OP_rot:
         do_stack(machine, operation);
@@ -301,7 +301,7 @@ bool object_expression_evaluate(struct object_expression expression, const struc
 
     machine.outside = outside;
     machine.start = expression.bytes;
-    machine.in = (struct frame_reader){expression.bytes, expression.bytes + expression.size, false};
+    machine.in = (struct dwarf_reader){expression.bytes, expression.bytes + expression.size, false};
     machine.count = 0;
     machine.is_bad = machine.is_memory = false;
     if (initial)

@@ -9,51 +9,6 @@ enum { MOST_UNITS = 1 << 22, MOST_SHAPES = 1 << 20, MOST_ATTRIBUTES = 256 };
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
-uint64_t dwarf_number(struct dwarf_reader *in, unsigned size) {
-    uint64_t value = 0;
-
-    if ((size_t)(in->end - in->at) < size || size > sizeof value) {
-        in->is_bad = true;
-        in->at = in->end;
-        return 0;
-    }
-    memcpy(&value, in->at, size);
-    in->at += size;
-    return value;
-}
-
-uint64_t dwarf_uleb(struct dwarf_reader *in) {
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; in->at < in->end; shift += 7) {
-        uint8_t byte = *in->at++;
-        if (shift < 64)
-            value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return value;
-    }
-    in->is_bad = true;
-    return 0;
-}
-
-int64_t dwarf_sleb(struct dwarf_reader *in) {
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; in->at < in->end;) {
-        uint8_t byte = *in->at++;
-        if (shift < 64)
-            value |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-        if (!(byte & 0x80)) {
-            if (byte & 0x40 && shift < 64)
-                value |= ~0ull << shift;
-            return (int64_t)value;
-        }
-    }
-    in->is_bad = true;
-    return 0;
-}
-
 const char *dwarf_text(struct dwarf_reader *in) {
     const uint8_t *start = in->at;
     const uint8_t *end = start < in->end ? memchr(start, '\0', (size_t)(in->end - start)) : NULL;
@@ -65,18 +20,6 @@ const char *dwarf_text(struct dwarf_reader *in) {
     }
     in->at = end + 1;
     return (const char *)start;
-}
-
-const uint8_t *dwarf_bytes(struct dwarf_reader *in, uint64_t size) {
-    const uint8_t *start = in->at;
-
-    if ((uint64_t)(in->end - in->at) < size) {
-        in->is_bad = true;
-        in->at = in->end;
-        return NULL;
-    }
-    in->at += size;
-    return start;
 }
 
 bool dwarf_initial_length(struct dwarf_reader *in, struct dwarf_reader *unit, uint8_t *offset_size) {

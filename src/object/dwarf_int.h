@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "object/dwarf.h"
 #include "object/dwarf_names.h"
+#include "object/dwarf_reader.h"
 #include "object/input.h"
 
 enum dwarf_section {
@@ -36,17 +37,7 @@ enum dwarf_section {
     DWARF_SECTIONS
 };
 
-/* Takes numbers off the front; behind the end everything is 0 and is_bad. */
-struct dwarf_reader {
-    const uint8_t *at, *end;
-    bool is_bad;
-};
-
-uint64_t dwarf_number(struct dwarf_reader *in, unsigned size); /* 1, 2, 3, 4 or 8 bytes */
-uint64_t dwarf_uleb(struct dwarf_reader *in);
-int64_t dwarf_sleb(struct dwarf_reader *in);
 const char *dwarf_text(struct dwarf_reader *in); /* up to a NUL; "" when there is none */
-const uint8_t *dwarf_bytes(struct dwarf_reader *in, uint64_t size);
 /* The size in front of a unit, a table: 4 bytes, or 12 when offsets take 8. Ends `in` where the unit ends. */
 bool dwarf_initial_length(struct dwarf_reader *in, struct dwarf_reader *unit, uint8_t *offset_size);
 

@@ -96,30 +96,15 @@ static const char *file_of(struct dwarf_unit *unit, uint32_t number) {
 }
 
 static const struct dwarf_line_row *row_at(const struct dwarf_places *places, uint64_t address) {
-    uint32_t low = 0, high = places->lines.count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (places->lines.data[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct dwarf_line_row *row = low ? &places->lines.data[low - 1] : NULL;
+    uint32_t behind = vec_count_up_to(places->lines.data, places->lines.count, sizeof *places->lines.data, address);
+    const struct dwarf_line_row *row = behind ? &places->lines.data[behind - 1] : NULL;
     return row && !row->is_end ? row : NULL;
 }
 
 static const struct function_range *function_at(const struct dwarf_places *places, uint64_t address) {
-    uint32_t low = 0, high = places->functions.count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (places->functions.data[middle].begin <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct function_range *range = low ? &places->functions.data[low - 1] : NULL;
+    uint32_t behind =
+        vec_count_up_to(places->functions.data, places->functions.count, sizeof *places->functions.data, address);
+    const struct function_range *range = behind ? &places->functions.data[behind - 1] : NULL;
     return range && address < range->end ? range : NULL;
 }
 

@@ -25,20 +25,20 @@ static void *grow(void *items, uint32_t *capacity, size_t size) {
 
 enum { FORMAT = 0x0f, APPLICATION = 0x70, INDIRECT = 0x80 };
 
-static uint64_t encoded_number(struct frame_reader *in, uint8_t format) {
+static uint64_t encoded_number(struct dwarf_reader *in, uint8_t format) {
     switch (format) {
     case 0x00:
     case 0x04:
     case 0x0c:
-        return frame_number(in, 8);
+        return dwarf_number(in, 8);
     case 0x01:
-        return frame_uleb(in);
+        return dwarf_uleb(in);
     case 0x02:
-        return frame_number(in, 2);
+        return dwarf_number(in, 2);
     case 0x03:
-        return frame_number(in, 4);
+        return dwarf_number(in, 4);
     case 0x09:
-        return (uint64_t)frame_sleb(in);
+        return (uint64_t)dwarf_sleb(in);
     case 0x0a:
         return (uint64_t)frame_signed(in, 2);
     case 0x0b:
@@ -49,7 +49,7 @@ static uint64_t encoded_number(struct frame_reader *in, uint8_t format) {
     }
 }
 
-bool frame_pointer(const struct frame_base *base, struct frame_reader *in, uint8_t encoding, uint64_t function,
+bool frame_pointer(const struct frame_base *base, struct dwarf_reader *in, uint8_t encoding, uint64_t function,
                    uint64_t *value) {
     enum { ABSOLUTE = 0x00, HERE = 0x10, TEXT = 0x20, DATA = 0x30, FUNCTION = 0x40, ALIGNED = 0x50 };
     uint64_t here = base->address + (uint64_t)(in->at - base->bytes), relative_to = 0;
@@ -67,7 +67,7 @@ bool frame_pointer(const struct frame_base *base, struct frame_reader *in, uint8
         relative_to = function;
         break;
     case ALIGNED:
-        frame_bytes(in, -here & 7);
+        dwarf_bytes(in, -here & 7);
         encoding = 0;
         break;
     default: /* relative to a text section, which nobody names */
@@ -80,19 +80,19 @@ bool frame_pointer(const struct frame_base *base, struct frame_reader *in, uint8
 /* ---- common entries ------------------------------------------------------------------------------------------ */
 
 static void read_augmentation(const struct object_eh_frame *frames, struct frame_common *common, const char *letters,
-                              struct frame_reader *data) {
+                              struct dwarf_reader *data) {
     uint64_t ignored;
 
     for (; *letters && !data->is_bad; letters++)
         switch (*letters) {
         case 'R':
-            common->encoding = (uint8_t)frame_number(data, 1);
+            common->encoding = (uint8_t)dwarf_number(data, 1);
             break;
         case 'P': /* the routine that C++ calls; where its pointer leads does not matter */
-            frame_pointer(&frames->base, data, (uint8_t)frame_number(data, 1), 0, &ignored);
+            frame_pointer(&frames->base, data, (uint8_t)dwarf_number(data, 1), 0, &ignored);
             break;
         case 'L':
-            frame_number(data, 1);
+            dwarf_number(data, 1);
             break;
         case 'S':
             common->is_signal = true;
@@ -106,8 +106,8 @@ static void read_augmentation(const struct object_eh_frame *frames, struct frame
 }
 
 /* Body of a CIE, behind its id. */
-static void parse_common(const struct object_eh_frame *frames, struct frame_reader in, struct frame_common *common) {
-    uint8_t version = (uint8_t)frame_number(&in, 1);
+static void parse_common(const struct object_eh_frame *frames, struct dwarf_reader in, struct frame_common *common) {
+    uint8_t version = (uint8_t)dwarf_number(&in, 1);
     const char *letters = (const char *)in.at;
     const uint8_t *nul = memchr(in.at, 0, (size_t)(in.end - in.at));
 
@@ -116,19 +116,19 @@ static void parse_common(const struct object_eh_frame *frames, struct frame_read
     } else {
         in.at = nul + 1;
         if (strcmp(letters, "eh") == 0) /* gcc 2: a pointer without further use */
-            frame_number(&in, 8);
-        if (version == 4 && frame_number(&in, 1) != 8)
+            dwarf_number(&in, 8);
+        if (version == 4 && dwarf_number(&in, 1) != 8)
             in.is_bad = true;
-        if (version == 4 && frame_number(&in, 1) != 0) /* segments */
+        if (version == 4 && dwarf_number(&in, 1) != 0) /* segments */
             in.is_bad = true;
-        common->code_align = frame_uleb(&in);
-        common->data_align = frame_sleb(&in);
-        common->return_register = (uint32_t)(version == 1 ? frame_number(&in, 1) : frame_uleb(&in));
+        common->code_align = dwarf_uleb(&in);
+        common->data_align = dwarf_sleb(&in);
+        common->return_register = (uint32_t)(version == 1 ? dwarf_number(&in, 1) : dwarf_uleb(&in));
         common->has_sizes = letters[0] == 'z';
         if (common->has_sizes) {
-            uint64_t size = frame_uleb(&in);
-            const uint8_t *data = frame_bytes(&in, size);
-            struct frame_reader augmentation = {data, data ? data + size : NULL, false};
+            uint64_t size = dwarf_uleb(&in);
+            const uint8_t *data = dwarf_bytes(&in, size);
+            struct dwarf_reader augmentation = {data, data ? data + size : NULL, false};
             if (data)
                 read_augmentation(frames, common, letters + 1, &augmentation);
             in.is_bad |= augmentation.is_bad;
@@ -144,14 +144,14 @@ static void parse_common(const struct object_eh_frame *frames, struct frame_read
 
 /* Entries begin with their size; 4 bytes, or 12. Ends `entry` where the entry ends. A size of 0 ends the section, or is
  * between what the linker put together. */
-static bool next_entry(struct frame_reader *in, struct frame_reader *entry, bool *is_wide) {
-    uint64_t size = frame_number(in, 4);
+static bool next_entry(struct dwarf_reader *in, struct dwarf_reader *entry, bool *is_wide) {
+    uint64_t size = dwarf_number(in, 4);
 
     *is_wide = size == 0xffffffff;
     if (*is_wide)
-        size = frame_number(in, 8);
-    const uint8_t *start = frame_bytes(in, size);
-    *entry = (struct frame_reader){start, start ? start + size : NULL, false};
+        size = dwarf_number(in, 8);
+    const uint8_t *start = dwarf_bytes(in, size);
+    *entry = (struct dwarf_reader){start, start ? start + size : NULL, false};
     return start && !in->is_bad;
 }
 
@@ -176,13 +176,13 @@ static void grow_index(struct object_eh_frame *frames) {
 }
 
 static void add_common(struct object_eh_frame *frames, uint64_t offset) {
-    struct frame_reader in = {frames->base.bytes + offset, frames->base.bytes + frames->base.size, false}, entry;
+    struct dwarf_reader in = {frames->base.bytes + offset, frames->base.bytes + frames->base.size, false}, entry;
     struct frame_common common = {.offset = offset};
     bool is_wide;
 
     common.is_bad = !next_entry(&in, &entry, &is_wide);
     if (!common.is_bad) {
-        uint64_t id = frame_number(&entry, is_wide ? 8 : 4);
+        uint64_t id = dwarf_number(&entry, is_wide ? 8 : 4);
         uint64_t expected = !frames->is_debug_frame ? 0 : is_wide ? UINT64_MAX : UINT32_MAX;
         common.is_bad = entry.is_bad || id != expected;
     }
@@ -236,7 +236,7 @@ static void add_function(struct object_eh_frame *frames, struct object_elf *elf,
 
 /* Body of an FDE, behind the offset of its CIE. */
 static void parse_function(struct object_eh_frame *frames, struct object_elf *elf, uint64_t common_offset,
-                           struct frame_reader in) {
+                           struct dwarf_reader in) {
     struct object_fde fde = {.common = common_at(frames, common_offset)};
     uint64_t size;
 
@@ -247,7 +247,7 @@ static void parse_function(struct object_eh_frame *frames, struct object_elf *el
         !frame_pointer(&frames->base, &in, common->encoding & FORMAT, 0, &size) || size == 0)
         return;
     if (common->has_sizes)
-        frame_bytes(&in, frame_uleb(&in));
+        dwarf_bytes(&in, dwarf_uleb(&in));
     fde.program = (uint32_t)(in.at - frames->base.bytes);
     fde.program_size = (uint32_t)(in.end - in.at);
     if (!in.is_bad)
@@ -257,7 +257,7 @@ static void parse_function(struct object_eh_frame *frames, struct object_elf *el
 /* `has_end`: a size of 0 ends the entries, as where no section says how long they are. */
 static void read_entries(struct object_eh_frame *frames, struct object_elf *elf, bool has_end) {
     const struct frame_base *base = &frames->base;
-    struct frame_reader in = {base->bytes, base->bytes + base->size, false}, entry;
+    struct dwarf_reader in = {base->bytes, base->bytes + base->size, false}, entry;
     bool is_wide;
 
     while (in.at < in.end && next_entry(&in, &entry, &is_wide)) {
@@ -266,7 +266,7 @@ static void read_entries(struct object_eh_frame *frames, struct object_elf *elf,
                 return;
             continue;
         }
-        uint64_t here = (uint64_t)(entry.at - base->bytes), id = frame_number(&entry, is_wide ? 8 : 4), offset;
+        uint64_t here = (uint64_t)(entry.at - base->bytes), id = dwarf_number(&entry, is_wide ? 8 : 4), offset;
         if (entry.is_bad)
             continue;
         if (frames->is_debug_frame) {
@@ -330,7 +330,7 @@ static bool from_segment(struct object_eh_frame *frames, struct object_elf *elf)
         header[0] != VERSION || header[1] == FRAME_OMITTED)
         return false;
     struct frame_base base = {header, sizeof header, elf->frame_header_address, elf->frame_header_address};
-    struct frame_reader in = {header + HEADER, header + sizeof header, false};
+    struct dwarf_reader in = {header + HEADER, header + sizeof header, false};
     if (!frame_pointer(&base, &in, header[1], 0, &start) || !object_elf_offset_of(elf, start, &offset))
         return false;
     for (uint32_t i = 0; i < elf->segment_count; i++) {

@@ -6,72 +6,13 @@
 #ifndef TARSIER_OBJECT_EH_FRAME_INT_H
 #define TARSIER_OBJECT_EH_FRAME_INT_H
 
+#include "object/dwarf_reader.h"
 #include "object/eh_frame.h"
 #include "object/input.h"
 
-/* Takes numbers off the front; behind the end everything is 0 and is_bad. */
-struct frame_reader {
-    const uint8_t *at, *end;
-    bool is_bad;
-};
-
-static inline uint64_t frame_number(struct frame_reader *in, unsigned size) {
-    uint64_t value = 0;
-
-    if ((size_t)(in->end - in->at) < size) {
-        in->is_bad = true;
-        in->at = in->end;
-        return 0;
-    }
-    memcpy(&value, in->at, size); /* little-endian, as all files that elf.h opens */
-    in->at += size;
-    return value;
-}
-
-static inline int64_t frame_signed(struct frame_reader *in, unsigned size) {
+static inline int64_t frame_signed(struct dwarf_reader *in, unsigned size) {
     unsigned shift = 64 - 8 * size;
-    return (int64_t)(frame_number(in, size) << shift) >> shift;
-}
-
-static inline uint64_t frame_uleb(struct frame_reader *in) {
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; in->at < in->end; shift += 7) {
-        uint8_t byte = *in->at++;
-        if (shift < 64)
-            value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return value;
-    }
-    in->is_bad = true;
-    return 0;
-}
-
-static inline int64_t frame_sleb(struct frame_reader *in) {
-    uint64_t value = 0;
-
-    for (unsigned shift = 0; in->at < in->end;) {
-        uint8_t byte = *in->at++;
-        if (shift < 64)
-            value |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-        if (!(byte & 0x80))
-            return (int64_t)(byte & 0x40 && shift < 64 ? value | ~(uint64_t)0 << shift : value);
-    }
-    in->is_bad = true;
-    return 0;
-}
-
-static inline const uint8_t *frame_bytes(struct frame_reader *in, uint64_t size) {
-    const uint8_t *bytes = in->at;
-
-    if (size > (uint64_t)(in->end - in->at)) {
-        in->is_bad = true;
-        in->at = in->end;
-        return NULL;
-    }
-    in->at += size;
-    return bytes;
+    return (int64_t)(dwarf_number(in, size) << shift) >> shift;
 }
 
 enum { FRAME_OMITTED = 0xff };
@@ -84,7 +25,7 @@ struct frame_base {
 };
 /* A pointer in one of the encodings of the Linux Standard Base, with `function` as the start of the function (or 0).
  * False: damaged, or of a kind that would need the running program. */
-bool frame_pointer(const struct frame_base *base, struct frame_reader *in, uint8_t encoding, uint64_t function,
+bool frame_pointer(const struct frame_base *base, struct dwarf_reader *in, uint8_t encoding, uint64_t function,
                    uint64_t *value);
 
 struct frame_common {

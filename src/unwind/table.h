@@ -4,9 +4,10 @@
  * handed to the kernel, or used beside others, is moved to the numbers of a list that all files share
  * (unwind_table_share). Numbers in that list stay valid for ever.
  *
- *     what is not covered by a function of more than 16 bytes is a row GAP; less is padding and stays with what is
- * before the entry point of a program, where no function is said to be, is END a file with more kinds of rules than any
- * real one, or pages with more rows, has EXPRESSION there: user space does what the kernel can not, slower and as right
+ * - Code of more than 16 bytes that no function covers is a row GAP; less is padding and stays with what is before.
+ * - The entry point of a program, where no function is said to be, is END.
+ * - A file with more kinds of rules than any real one, or pages with more rows, has EXPRESSION there: user space does
+ *   what the kernel can not, slower and as right.
  *
  * Rows without the bytecode beside them are enough for nearly all code; user space that goes on where they end wants
  * the file's object_eh_frame.
