@@ -68,6 +68,9 @@ bool cli_parse_words(int argc, char **argv, struct cli_request *request, const s
                      void *target);
 /* "ERROR: ..." and where to look; false. `format` holds one %s. */
 bool cli_wrong(const char *format, const char *text);
+/* Values of options. False: it is no such number, and the user has been told. */
+bool cli_number(uint64_t *number, const char *value);             /* from 1 to 2^30 - 1 */
+bool cli_milliseconds(uint64_t *milliseconds, const char *value); /* of seconds, with a fraction */
 /* The forms of the command line, one a line. */
 void cli_print_usage(FILE *out, const struct cli_request *request);
 

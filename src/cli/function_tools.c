@@ -32,11 +32,6 @@ struct question {
     struct strbuf *out;
 };
 
-static bool set_number(uint64_t *number, const char *value) {
-    return str_to_u64(value, number) && *number > 0 && *number < 1u << 30 ? true
-                                                                          : cli_wrong("\"%s\" is not a number", value);
-}
-
 static bool apply(void *target, int option, const char *value) {
     struct question *q = target;
 
@@ -46,13 +41,13 @@ static bool apply(void *target, int option, const char *value) {
     case FUNCTION_OPTION_FORMAT:
         return cli_main_options.apply(q->request, CLI_FORMAT, value);
     case FUNCTION_OPTION_DURATION:
-        return set_number(&q->duration, value);
+        return cli_number(&q->duration, value);
     case FUNCTION_OPTION_INTERVAL:
-        return set_number(&q->interval, value);
+        return cli_number(&q->interval, value);
     case FUNCTION_OPTION_TOP:
-        return set_number(&q->top, value);
+        return cli_number(&q->top, value);
     case FUNCTION_OPTION_LEAST:
-        return set_number(&q->least, value);
+        return cli_number(&q->least, value);
     default:
         break;
     }

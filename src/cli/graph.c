@@ -65,11 +65,6 @@ struct graphing {
 
 /* ---- the command line ---------------------------------------------------------------------------------------- */
 
-static bool set_number(uint64_t *number, const char *value) {
-    return str_to_u64(value, number) && *number > 0 && *number < 1u << 30 ? true
-                                                                          : cli_wrong("\"%s\" is not a number", value);
-}
-
 static bool set_time(uint64_t *ns, const char *value) {
     static const struct {
         const char *unit;
@@ -90,7 +85,7 @@ static bool set_time(uint64_t *ns, const char *value) {
 static bool apply_number(struct graphing *g, int option, const char *value) {
     uint64_t number;
 
-    if (!set_number(&number, value))
+    if (!cli_number(&number, value))
         return false;
     switch (option) {
     case GRAPH_OPTION_TID:

@@ -1,6 +1,7 @@
 /* Reading a command line by a table of options. Options and other words may be mixed; `--` ends the options. */
 #include "base/vec.h"
 #include "cli/cli.h"
+#include <stdlib.h>
 #include <string.h>
 
 bool cli_wrong(const char *format, const char *text) {
@@ -8,6 +9,20 @@ bool cli_wrong(const char *format, const char *text) {
     fprintf(stderr, format, text);
     fprintf(stderr, "\nHINT: --help shows the options\n");
     return false;
+}
+
+bool cli_number(uint64_t *number, const char *value) {
+    return str_to_u64(value, number) && *number > 0 && *number < 1u << 30 ? true
+                                                                          : cli_wrong("\"%s\" is not a number", value);
+}
+
+bool cli_milliseconds(uint64_t *milliseconds, const char *value) {
+    char *end;
+    double seconds = strtod(value, &end);
+    if (end == value || *end || !(seconds >= 0.001 && seconds < 1e7))
+        return cli_wrong("\"%s\" is not a number of seconds", value);
+    *milliseconds = (uint64_t)(seconds * 1000 + 0.5);
+    return true;
 }
 
 struct words {

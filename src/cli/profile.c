@@ -34,21 +34,6 @@ struct wish {
     bool all, user, kernel, show, quiet, help;
 };
 
-static bool set_number(uint64_t *number, const char *value) {
-    return str_to_u64(value, number) && *number > 0 && *number < 1u << 30 ? true
-                                                                          : cli_wrong("\"%s\" is not a number", value);
-}
-
-/* Seconds, with a fraction. */
-static bool set_seconds(uint64_t *milliseconds, const char *value) {
-    char *end;
-    double seconds = strtod(value, &end);
-    if (end == value || *end || !(seconds >= 0.001 && seconds < 1e7))
-        return cli_wrong("\"%s\" is not a number of seconds", value);
-    *milliseconds = (uint64_t)(seconds * 1000 + 0.5);
-    return true;
-}
-
 static bool set_mode(struct wish *wish, enum profile_mode mode) {
     wish->modes++;
     wish->sampling.mode = mode;
@@ -64,13 +49,13 @@ static bool apply(void *target, int option, const char *value) {
         wish->request->command = value;
         return true;
     case PROFILE_OPTION_FREQUENCY:
-        return set_number(&wish->sampling.frequency, value);
+        return cli_number(&wish->sampling.frequency, value);
     case PROFILE_OPTION_DURATION:
-        return set_seconds(&wish->sampling.duration_ms, value);
+        return cli_milliseconds(&wish->sampling.duration_ms, value);
     case PROFILE_OPTION_LEAST:
-        return set_number(&wish->sampling.least_us, value);
+        return cli_number(&wish->sampling.least_us, value);
     case PROFILE_OPTION_TOP:
-        return set_number(&wish->top, value);
+        return cli_number(&wish->top, value);
     case PROFILE_OPTION_OUTPUT:
         wish->request->output = value;
         return true;

@@ -32,20 +32,6 @@ struct wish {
     int status;
 };
 
-static bool set_number(uint64_t *number, const char *value) {
-    return str_to_u64(value, number) && *number > 0 && *number < 1u << 30 ? true
-                                                                          : cli_wrong("\"%s\" is not a number", value);
-}
-
-static bool set_seconds(uint64_t *milliseconds, const char *value) {
-    char *end;
-    double seconds = strtod(value, &end);
-    if (end == value || *end || !(seconds >= 0.001 && seconds < 1e7))
-        return cli_wrong("\"%s\" is not a number of seconds", value);
-    *milliseconds = (uint64_t)(seconds * 1000 + 0.5);
-    return true;
-}
-
 static bool add_events(struct wish *wish, const char *names) {
     const char *wrong = "";
     if (stat_add_events(wish->request->arena, names, &wish->events, &wrong))
@@ -69,11 +55,11 @@ static bool apply(void *target, int option, const char *value) {
     case STAT_OPTION_EVENTS:
         return add_events(wish, value);
     case STAT_OPTION_INTERVAL:
-        return set_number(&wish->interval, value);
+        return cli_number(&wish->interval, value);
     case STAT_OPTION_REPEAT:
-        return set_number(&wish->repeat, value);
+        return cli_number(&wish->repeat, value);
     case STAT_OPTION_DURATION:
-        return set_seconds(&wish->duration_ms, value);
+        return cli_milliseconds(&wish->duration_ms, value);
     case STAT_OPTION_OUTPUT:
         wish->request->output = value;
         return true;
